@@ -1,0 +1,116 @@
+//! Installed Node.js packages: every `package.json` with a name and a version, an application's own among them.
+//!
+//! Files without a version, or whose name is a path (`yargs/helpers`), are stubs inside a package and no package. Broken
+//! JSON is skipped silently: Node.js cannot load it either, and packages ship such files as test data.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Detector, FactList, Want, base_name};
+use crate::layer::Fact;
+use crate::package::{Package, PackageType};
+
+/// Longest name the registry ever accepted, in bytes; versions are held to the same.
+const MAX_VALUE: usize = 214;
+
+pub(crate) struct Npm;
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    name: Option<Text>,
+    #[serde(default)]
+    version: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Text(String),
+    Other(IgnoredAny),
+}
+
+impl Detector for Npm {
+    fn name(&self) -> &'static str {
+        "npm"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn wants(&self, path: &str) -> Option<Want> {
+        (base_name(path) == "package.json").then_some(Want::Content)
+    }
+
+    fn detect(&self, _path: &str, bytes: &[u8], facts: &mut FactList) {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let Ok(Manifest { name: Some(Text::Text(name)), version: Some(Text::Text(version)) }) =
+            serde_json::from_slice(bytes)
+        else {
+            return;
+        };
+        let (name, version) = (name.trim(), version.trim());
+        if !is_package_name(name) || version.is_empty() || version.len() > MAX_VALUE {
+            return;
+        }
+        facts.push(Fact::Package(Package {
+            package_type: PackageType::Npm,
+            name: name.to_owned(),
+            version: version.strip_prefix('v').unwrap_or(version).to_owned(),
+            architecture: None,
+            source: None,
+            packager: None,
+        }));
+    }
+}
+
+/// `name` or `@scope/name`, without blanks.
+fn is_package_name(name: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && !part.contains('/') && !part.contains(char::is_whitespace);
+    name.len() <= MAX_VALUE
+        && match name.strip_prefix('@') {
+            Some(scoped) => scoped.split_once('/').is_some_and(|(scope, name)| plain(scope) && plain(name)),
+            None => plain(name),
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detect(text: &str) -> Option<(String, String)> {
+        let mut facts = FactList::new(1 << 20);
+        Npm.detect("node_modules/a/package.json", text.as_bytes(), &mut facts);
+        match facts.into_parts().0.pop() {
+            Some(Fact::Package(package)) => Some((package.name, package.version)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_manifest_with_name_and_version_is_a_package() {
+        let found = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
+        assert_eq!(detect(r#"{"name":"@babel/core","version":"7.1.0","x":[{}]}"#), found("@babel/core", "7.1.0"));
+        assert_eq!(detect("\u{feff}{\"version\":\"v1.0.0\",\"name\":\"JSONStream\"}"), found("JSONStream", "1.0.0"));
+    }
+
+    #[test]
+    fn stubs_and_broken_files_are_no_packages() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "{\"type\":\"module\"}",
+            r#"{"name":"a"}"#,
+            r#"{"name":"a","version":""}"#,
+            r#"{"name":"yargs/helpers","version":"1.0.0"}"#,
+            r#"{"name":"@scope","version":"1.0.0"}"#,
+            r#"{"name":{"a":1},"version":"1"}"#,
+            r#"{"name":"a b","version":"1"}"#,
+        ] {
+            assert_eq!(detect(text), None, "{text}");
+        }
+        assert_eq!(detect(&"[".repeat(100_000)), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! Installed Python distributions: `METADATA` of wheels, `PKG-INFO` of eggs.
+//!
+//! Follows the core metadata specification and PEP 503 for names. Only the headers count; the description behind the first
+//! blank line may be anything, in any encoding.
+
+use super::stanza::{field, lines, text};
+use super::{Detector, FactList, Want, base_name};
+use crate::layer::{Fact, parent};
+use crate::package::{Package, PackageType};
+
+pub(crate) struct Python;
+
+impl Detector for Python {
+    fn name(&self) -> &'static str {
+        "python"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn wants(&self, path: &str) -> Option<Want> {
+        let folder = parent(path);
+        let wanted = match base_name(path) {
+            "METADATA" => folder.ends_with(".dist-info"),
+            "PKG-INFO" => folder.ends_with(".egg-info") || base_name(folder) == "EGG-INFO",
+            name => name.ends_with(".egg-info"),
+        };
+        wanted.then_some(Want::Content)
+    }
+
+    fn detect(&self, path: &str, bytes: &[u8], facts: &mut FactList) {
+        if bytes.is_empty() {
+            return;
+        }
+        let (mut name, mut version) = (None, None);
+        for line in lines(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).take_while(|line| !line.is_empty()) {
+            match field(line) {
+                Some((key, value)) if key.eq_ignore_ascii_case(b"name") => name = name.or_else(|| text(value)),
+                Some((key, value)) if key.eq_ignore_ascii_case(b"version") => version = version.or_else(|| text(value)),
+                _ => {}
+            }
+        }
+        match (name, version) {
+            (Some(name), Some(version)) => facts.push(Fact::Package(Package {
+                package_type: PackageType::Pypi,
+                name: normalised(&name),
+                version,
+                architecture: None,
+                source: None,
+                packager: None,
+            })),
+            _ => facts.malformed(path, "the metadata state no name or no version"),
+        }
+    }
+}
+
+/// PEP 503: lowercase, and each run of `-`, `_` and `.` is one `-`.
+fn normalised(name: &str) -> String {
+    let mut normalised = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            '-' | '_' | '.' if normalised.ends_with('-') => {}
+            '-' | '_' | '.' => normalised.push('-'),
+            other => normalised.push(other.to_ascii_lowercase()),
+        }
+    }
+    normalised
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detect(bytes: &[u8]) -> Vec<Fact> {
+        let mut facts = FactList::new(1 << 20);
+        Python.detect("a/b.dist-info/METADATA", bytes, &mut facts);
+        facts.into_parts().0
+    }
+
+    #[test]
+    fn headers_state_name_and_version_whatever_the_description_is() {
+        let facts = detect(b"Metadata-Version: 2.1\nName: Zope.Interface__x\nVersion: 5.4.0\nAuthor: Andr\xe9\n\nName: other\n\xff\xfe");
+        let [Fact::Package(package)] = &facts[..] else { panic!("{facts:?}") };
+        assert_eq!((&*package.name, &*package.version), ("zope-interface-x", "5.4.0"));
+    }
+
+    #[test]
+    fn metadata_without_a_name_are_malformed_and_empty_ones_hold_nothing() {
+        assert!(matches!(&detect(b"Version: 1\n\nName: a\n")[..], [Fact::Unread(_)]));
+        assert!(detect(b"").is_empty());
+    }
+
+    #[test]
+    fn wheels_eggs_and_plain_egg_info_files_are_wanted() {
+        for path in [
+            "usr/lib/python3/dist-packages/six-1.16.0.dist-info/METADATA",
+            "usr/lib/python3/dist-packages/foo.egg-info",
+            "opt/foo.egg-info/PKG-INFO",
+            "opt/foo-1.egg/EGG-INFO/PKG-INFO",
+        ] {
+            assert_eq!(Python.wants(path), Some(Want::Content), "{path}");
+        }
+        for path in ["METADATA", "src/PKG-INFO", "a.dist-info/RECORD"] {
+            assert_eq!(Python.wants(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The detectors that read layers, and the name of what they can.
+
+use super::apk::Apk;
+use super::dpkg::Dpkg;
+use super::npm::Npm;
+use super::os_release::OsRelease;
+use super::python::Python;
+use super::unread::{JavaArchives, UnreadDatabases};
+use super::{Detector, Want};
+use crate::oci::Digest;
+
+/// An ordered set of detectors; a path goes to the first that wants it.
+pub struct DetectorSet {
+    detectors: Vec<Box<dyn Detector>>,
+    fingerprint: String,
+}
+
+impl DetectorSet {
+    /// A set of the given detectors.
+    pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
+        let names: String =
+            detectors.iter().map(|detector| format!("{} {}\n", detector.name(), detector.version())).collect();
+        let fingerprint = Digest::of(names.as_bytes()).hex()[..16].to_owned();
+        Self { detectors, fingerprint }
+    }
+
+    /// Every detector this version has.
+    pub fn standard() -> Self {
+        Self::new(vec![
+            Box::new(OsRelease),
+            Box::new(Dpkg),
+            Box::new(Apk),
+            Box::new(Python),
+            Box::new(Npm),
+            Box::new(UnreadDatabases),
+            Box::new(JavaArchives),
+        ])
+    }
+
+    /// Sixteen hex digits over names and versions: inventories made by another set are made again.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The detector that wants the file at a cleaned path, and what of it.
+    pub fn wanting(&self, path: &str) -> Option<(&dyn Detector, Want)> {
+        self.detectors.iter().find_map(|detector| Some((&**detector, detector.wants(path)?)))
+    }
+}
+
+impl std::fmt::Debug for DetectorSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.detectors.iter().map(|detector| detector.name())).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::detect::FactList;
+
+    #[test]
+    fn the_fingerprint_names_the_set() {
+        let standard = DetectorSet::standard();
+        assert_eq!(standard.fingerprint(), DetectorSet::standard().fingerprint());
+        assert_eq!(standard.fingerprint().len(), 16);
+        assert_ne!(standard.fingerprint(), DetectorSet::new(vec![Box::new(Dpkg)]).fingerprint());
+    }
+
+    #[test]
+    fn files_of_no_interest_are_left_alone() {
+        for path in
+            ["", "bin/sh", "etc/passwd", "var/lib/dpkg/status-old", "usr/share/doc/os-release", "a/package.json.bak"]
+        {
+            assert!(DetectorSet::standard().wanting(path).is_none(), "{path}");
+        }
+    }
+
+    const PATHS: [&str; 9] = [
+        "etc/os-release",
+        "etc/debian_version",
+        "etc/alpine-release",
+        "var/lib/dpkg/status",
+        "lib/apk/db/installed",
+        "a/b-1.dist-info/METADATA",
+        "a/b.egg-info",
+        "node_modules/a/package.json",
+        "app.jar",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_detector_panic(
+            path in prop::sample::select(&PATHS[..]),
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..24),
+                    prop::sample::select(&[
+                        "Package:", "Version:", "Status: install ok installed", "Source: a (", ")", "P:", "V:", "o:", "\n", "\n\n", " ",
+                        "ID=", "\"", "\\", "{\"name\":", "\"version\":\"1\"", "}", "Name:", ":", "\r\n", "[[[[", "\u{feff}",
+                    ][..]).prop_map(|text| text.as_bytes().to_vec()),
+                ],
+                0..40,
+            ),
+        ) {
+            let set = DetectorSet::standard();
+            let (detector, _) = set.wanting(path).unwrap();
+            detector.detect(path, &pieces.concat(), &mut FactList::new(1 << 20));
+        }
+    }
+}

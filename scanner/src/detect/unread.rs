@@ -1,0 +1,85 @@
+//! Databases and archives this version knows and cannot read: an image that shows one is partly read, never clean.
+
+use super::{Detector, FactList, Want, base_name};
+use crate::layer::parent;
+
+/// System package databases without a reader.
+pub(crate) struct UnreadDatabases;
+
+impl Detector for UnreadDatabases {
+    fn name(&self) -> &'static str {
+        "unread-database"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn wants(&self, path: &str) -> Option<Want> {
+        let rpm = matches!(base_name(path), "Packages" | "Packages.db" | "rpmdb.sqlite")
+            && matches!(parent(path), "var/lib/rpm" | "usr/lib/sysimage/rpm" | "usr/share/rpm");
+        let other = matches!(
+            path,
+            // Azure Linux without rpm, Ubuntu's chisel, pacman, OpenWrt's opkg.
+            "var/lib/rpmmanifest/container-manifest-2"
+                | "var/lib/chisel/manifest.wall"
+                | "var/lib/pacman/local/ALPM_DB_VERSION"
+                | "usr/lib/opkg/status"
+                | "var/lib/opkg/status"
+        );
+        (rpm || other).then_some(Want::Presence)
+    }
+
+    fn detect(&self, _path: &str, _bytes: &[u8], _facts: &mut FactList) {}
+
+    fn unread(&self) -> &'static str {
+        "this version does not read package databases of this kind"
+    }
+}
+
+/// Java archives, whose libraries are listed inside.
+pub(crate) struct JavaArchives;
+
+impl Detector for JavaArchives {
+    fn name(&self) -> &'static str {
+        "unread-java"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn wants(&self, path: &str) -> Option<Want> {
+        let (stem, extension) = base_name(path).rsplit_once('.')?;
+        let archive = ["jar", "war", "ear"].iter().any(|java| extension.eq_ignore_ascii_case(java));
+        (archive && !stem.is_empty()).then_some(Want::Presence)
+    }
+
+    fn detect(&self, _path: &str, _bytes: &[u8], _facts: &mut FactList) {}
+
+    fn unread(&self) -> &'static str {
+        "this version does not read Java archives"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_known_by_their_place() {
+        for path in ["var/lib/rpm/Packages", "usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/share/rpm/Packages.db"] {
+            assert_eq!(UnreadDatabases.wants(path), Some(Want::Presence), "{path}");
+        }
+        for path in ["opt/rpm/Packages", "var/lib/rpm/Packages.bak", "Packages"] {
+            assert_eq!(UnreadDatabases.wants(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn java_archives_are_known_by_their_extension() {
+        assert_eq!(JavaArchives.wants("opt/app/lib/log4j-core-2.14.1.JAR"), Some(Want::Presence));
+        assert_eq!(JavaArchives.wants("opt/app.jar.txt"), None);
+        assert_eq!(JavaArchives.wants("home/.jar"), None);
+    }
+}

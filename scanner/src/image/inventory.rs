@@ -1,0 +1,91 @@
+//! What an image holds once its layers are folded, and which layer brought it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::{LayerInventory, Reason};
+use crate::package::{Distribution, Package};
+
+/// One layer as composition gets it, bottom first.
+#[derive(Clone, Copy, Debug)]
+pub enum LayerInput<'a> {
+    /// The layer was read, wholly or partly.
+    Read(&'a LayerInventory),
+    /// The layer will never be read by this version: foreign, encrypted, no tar.
+    Unsupported(&'a Reason),
+    /// The layer was tried and could not be read, or could not be had.
+    Failed(&'a Reason),
+}
+
+/// How completely an image was read. Says nothing of matching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScanStatus {
+    /// Waiting for its turn.
+    Queued,
+    /// Some layers are read, others on their way.
+    Scanning,
+    /// Every layer read to its end.
+    Complete,
+    /// Something was left out; the reasons say what.
+    Partial,
+    /// Nothing could be read.
+    Failed,
+    /// Not an image this version reads.
+    Unsupported,
+    /// The registry does not let weir read it.
+    NoAccess,
+    /// Runs somewhere, but weir has no bytes of it.
+    NeverSeen,
+}
+
+impl ScanStatus {
+    /// The name in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Scanning => "scanning",
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Unsupported => "unsupported",
+            Self::NoAccess => "no_access",
+            Self::NeverSeen => "never_seen",
+        }
+    }
+}
+
+/// A reason with the layer it concerns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ImageReason {
+    /// Index of the layer, bottom first; `None` for the image as a whole.
+    pub layer: Option<u32>,
+    /// Why.
+    #[serde(flatten)]
+    pub reason: Reason,
+}
+
+/// A package visible in the finished image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePackage {
+    /// The package.
+    pub package: Package,
+    /// Its package URL, with the distribution's qualifier for system packages.
+    pub purl: String,
+    /// Index of the layer that brought it: the lowest of its current uninterrupted run.
+    pub layer: u32,
+    /// The files that state it, sorted.
+    pub paths: Vec<String>,
+}
+
+/// What an image holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageInventory {
+    /// Complete, partial, failed or unsupported.
+    pub status: ScanStatus,
+    /// Why the status is not complete.
+    pub reasons: Vec<ImageReason>,
+    /// The distribution, where one was identified.
+    pub distribution: Option<Distribution>,
+    /// The packages, sorted by type, name, version, architecture.
+    pub packages: Vec<ImagePackage>,
+}

@@ -1,0 +1,89 @@
+//! What one layer holds, as far as composition and matching ever ask.
+//!
+//! Owns the record only: making one is the walk's work, folding several is [`crate::image`]'s. Facts are keyed by path, and
+//! a path that was read and held nothing stays as an empty list, because an upper layer's empty database still hides
+//! the lower one. Of all other paths only a hash and a kind are kept: composition asks no more than whether
+//! a fact's path, or a directory above it, was touched.
+
+use std::collections::BTreeMap;
+
+use super::Reason;
+use crate::oci::Digest;
+use crate::package::{Distribution, Package};
+
+/// The first eight bytes of a path's SHA-256, so that an image cannot choose paths that collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathHash(pub u64);
+
+impl PathHash {
+    /// The hash of a cleaned path: no leading `/` or `./`, no trailing `/`, no empty or `.` component.
+    pub fn of(path: &str) -> Self {
+        let digest = Digest::of(path.as_bytes());
+        Self(digest.bytes().iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte)))
+    }
+}
+
+/// What lies at a path in a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathKind {
+    /// A regular file, device or pipe.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A hard link: the entry carries no bytes of its own.
+    Hardlink,
+    /// `.wh.NAME`: the path NAME of lower layers is gone. The hash is of NAME's full path.
+    Whiteout,
+    /// `.wh..wh..opq`: all lower content of the directory is gone. The hash is of the directory's path.
+    Opaque,
+}
+
+/// One fact a detector read from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// An installed package.
+    Package(Package),
+    /// The distribution's identity.
+    Distribution(Distribution),
+    /// The file is a database or manifest this version cannot read: the image is partial where the file is visible.
+    Unread(Reason),
+}
+
+/// What one layer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerInventory {
+    /// Digest of the uncompressed tar, computed while reading.
+    pub diff_id: Digest,
+    /// Length of the uncompressed tar in bytes.
+    pub uncompressed_bytes: u64,
+    /// Every path with its kind, sorted; a path may occur once a kind (a whiteout beside a file).
+    pub paths: Vec<(PathHash, PathKind)>,
+    /// Symbolic links: cleaned path to target as written.
+    pub symlinks: BTreeMap<String, String>,
+    /// Hard links whose target may hold facts in a lower layer: cleaned path to cleaned target path.
+    pub hardlinks: BTreeMap<String, String>,
+    /// Facts by cleaned path; an empty list is a file that was read and held none.
+    pub facts: BTreeMap<String, Vec<Fact>>,
+    /// Why reading stopped short or skipped something; empty for a layer read to its end.
+    pub reasons: Vec<Reason>,
+}
+
+impl LayerInventory {
+    /// Whether everything in the layer was read.
+    pub fn is_complete(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_hash_is_the_head_of_its_sha256() {
+        assert_eq!(PathHash::of(""), PathHash(0xe3b0_c442_98fc_1c14));
+        assert_ne!(PathHash::of("a"), PathHash::of("b"));
+    }
+}

@@ -1,0 +1,17 @@
+//! What weir knows about images, as pure functions over bytes: the words of the OCI specifications, how a layer is
+//! decoded and read once, how layers fold into an image, how versions compare, and which advisories match.
+//!
+//! Nothing here opens a socket, a database or a clock; bytes go in, facts come out. No other weir crate is imported.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should"))]
+
+pub mod advisory;
+pub mod detect;
+pub mod finding;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
+pub mod image;
+pub mod layer;
+pub mod oci;
+pub mod package;
+pub mod verdict;
+pub mod version;
