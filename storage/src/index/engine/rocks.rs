@@ -1,0 +1,284 @@
+//! The engine on disk: RocksDB, held to little memory.
+//!
+//! Owns the database's handle and settings; a process has a directory to itself, by RocksDB's own lock file.
+
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, ErrorKind, LogLevel,
+    Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use super::{Batch, Change, Direction, Durability, Engine, IndexError, PAGE_BYTES, Row, RowPage, Scan, Table, beyond};
+
+/// Blocks, indexes and filters in memory, all tables together.
+const BLOCK_CACHE_BYTES: usize = 8 << 20;
+/// Unflushed rows in memory, all tables together.
+const WRITE_BUFFERS_BYTES: usize = 8 << 20;
+/// Unflushed rows of one table; an import fills two of these at a time and leaves room for the rest.
+const WRITE_BUFFER_BYTES: usize = 2 << 20;
+/// Write buffers grow in steps of this size; RocksDB's own choice (an eighth of a buffer) costs half a MiB a table.
+const ARENA_BYTES: usize = 64 << 10;
+/// A restart replays at most this much log, well inside the time weir has to become ready.
+const LOG_BYTES: u64 = 32 << 20;
+/// Open table files; each costs a descriptor and some kilobytes.
+const OPEN_FILES: i32 = 128;
+
+/// RocksDB in one directory.
+pub struct RocksEngine {
+    path: PathBuf,
+    database: DB,
+}
+
+impl RocksEngine {
+    /// Opens or creates the database in `path`.
+    ///
+    /// # Errors
+    /// [`IndexError::InUse`] while another process has it, [`IndexError::Newer`] for tables this version does not know,
+    /// [`IndexError::Damaged`] where files are missing or broken, [`IndexError::Open`] for what the system refuses.
+    pub fn open(path: &Path) -> Result<Self, IndexError> {
+        let refused = |error: std::io::Error| IndexError::Open { path: path.to_owned(), source: error.into() };
+        std::fs::create_dir_all(path).map_err(refused)?;
+        if is_created(path).map_err(refused)? {
+            let stored = DB::list_cf(&Options::default(), path).map_err(|error| open_error(path, error))?;
+            let unknown: Vec<_> = stored.into_iter().filter(|name| !is_known(name)).collect();
+            if !unknown.is_empty() {
+                return Err(IndexError::Newer {
+                    path: path.to_owned(),
+                    found: format!("tables {}", unknown.join(", ")),
+                });
+            }
+        }
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let tables = Table::ALL.iter().map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(&cache)));
+        let database = DB::open_cf_descriptors(&database_options(&cache), path, tables)
+            .map_err(|error| open_error(path, error))?;
+        Ok(Self { path: path.to_owned(), database })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn family(&self, table: Table) -> &rocksdb::ColumnFamily {
+        self.database.cf_handle(table.name()).expect("open created every table of the enum")
+    }
+}
+
+/// Whether the directory holds a database. RocksDB would take table files without its `CURRENT` file for leftovers and
+/// delete them; that is refused.
+fn is_created(path: &Path) -> Result<bool, std::io::Error> {
+    if path.join("CURRENT").try_exists()? {
+        return Ok(true);
+    }
+    for entry in std::fs::read_dir(path)? {
+        if entry?.path().extension().is_some_and(|extension| extension == "sst") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_known(name: &str) -> bool {
+    // RocksDB insists on a column family of this name; weir keeps nothing in it.
+    name == "default" || Table::ALL.iter().any(|table| table.name() == name)
+}
+
+fn open_error(path: &Path, error: rocksdb::Error) -> IndexError {
+    let path = path.to_owned();
+    // RocksDB has no code for a held lock; its two messages are "While lock file: …/LOCK" and "lock hold by current process".
+    let text = error.to_string();
+    if text.contains("While lock file") || text.contains("lock hold by current process") {
+        return IndexError::InUse { path };
+    }
+    match error.kind() {
+        ErrorKind::IOError if !text.contains("No such file") => IndexError::Open { path, source: error.into() },
+        _ => IndexError::Damaged { path, source: error.into() },
+    }
+}
+
+fn database_options(cache: &Cache) -> Options {
+    let mut options = table_options(cache);
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_max_total_wal_size(LOG_BYTES);
+    options.set_max_open_files(OPEN_FILES);
+    options.set_max_background_jobs(2);
+    // A log torn by a crash ends at its last whole batch; anything else that does not add up is damage and is told.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_skip_stats_update_on_db_open(true);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options
+}
+
+fn table_options(cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_block_size(8 << 10);
+    blocks.set_bloom_filter(10.0, false);
+    // Indexes and filters count against the cache, so that memory stays bounded however large the index grows.
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_max_write_buffer_number(2);
+    options.set_arena_block_size(ARENA_BYTES);
+    options
+}
+
+impl Engine for RocksEngine {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        self.database.get_cf(self.family(table), key).map_err(|error| read_error(table, error))
+    }
+
+    fn page(&self, scan: &Scan, limit: usize) -> Result<RowPage, IndexError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(scan.prefix.clone());
+        if let Some(upper) = beyond(&scan.prefix) {
+            options.set_iterate_upper_bound(upper);
+        }
+        let mut rows = self.database.raw_iterator_cf_opt(self.family(scan.table), options);
+        match (scan.direction, &scan.after) {
+            (Direction::Forward, None) => rows.seek_to_first(),
+            (Direction::Forward, Some(after)) => rows.seek(after),
+            (Direction::Backward, None) => rows.seek_to_last(),
+            (Direction::Backward, Some(after)) => rows.seek_for_prev(after),
+        }
+        let (mut page, mut size) = (RowPage { rows: Vec::new(), more: false }, 0);
+        while let Some((key, value)) = rows.item() {
+            if scan.after.as_deref() != Some(key) {
+                if page.rows.len() >= limit || size >= PAGE_BYTES {
+                    page.more = !page.rows.is_empty();
+                    break;
+                }
+                let value = if scan.values { value.to_vec() } else { Vec::new() };
+                size += key.len() + value.len();
+                page.rows.push(Row { key: key.to_vec(), value });
+            }
+            match scan.direction {
+                Direction::Forward => rows.next(),
+                Direction::Backward => rows.prev(),
+            }
+        }
+        // An iterator that met an error looks like one at its end.
+        rows.status().map_err(|error| read_error(scan.table, error))?;
+        Ok(page)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), IndexError> {
+        let mut changes = WriteBatch::default();
+        for Change { table, key, value } in batch.changes() {
+            match value {
+                Some(value) => changes.put_cf(self.family(*table), key, value),
+                None => changes.delete_cf(self.family(*table), key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(batch.durability() == Durability::Machine);
+        self.database.write_opt(changes, &options).map_err(|error| IndexError::Write { source: error.into() })
+    }
+
+    fn sync(&self) -> Result<(), IndexError> {
+        self.database.flush_wal(true).map_err(|error| IndexError::Write { source: error.into() })
+    }
+}
+
+fn read_error(table: Table, error: rocksdb::Error) -> IndexError {
+    IndexError::Read { table: table.name(), source: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(path: &Path) {
+        let engine = RocksEngine::open(path).unwrap();
+        let mut batch = Batch::new();
+        batch.put(Table::Stamps, b"a".to_vec(), b"1".to_vec());
+        engine.write(batch).unwrap();
+        // Rows reach a table file, so that damage to it can be made.
+        engine.database.flush_cf(engine.family(Table::Stamps)).unwrap();
+    }
+
+    fn file_with(path: &Path, part: &str) -> PathBuf {
+        let mut files = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        files.find(|file| file.file_name().unwrap().to_str().unwrap().contains(part)).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_there_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        written(directory.path());
+        let engine = RocksEngine::open(directory.path()).unwrap();
+        assert_eq!(engine.get(Table::Stamps, b"a").unwrap().unwrap(), b"1");
+    }
+
+    #[test]
+    fn a_second_opener_is_told_that_the_index_is_in_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = RocksEngine::open(directory.path()).unwrap();
+        let second = RocksEngine::open(directory.path()).err().unwrap();
+        assert!(matches!(&second, IndexError::InUse { path } if path == directory.path()), "{second}");
+        drop(first);
+        assert!(RocksEngine::open(directory.path()).is_ok());
+    }
+
+    #[test]
+    fn tables_of_a_newer_version_are_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        written(directory.path());
+        let mut options = Options::default();
+        options.create_missing_column_families(true);
+        drop(
+            DB::open_cf(
+                &options,
+                directory.path(),
+                Table::ALL.iter().map(|table| table.name()).chain(["default", "holograms"]),
+            )
+            .unwrap(),
+        );
+        let error = RocksEngine::open(directory.path()).err().unwrap();
+        assert!(matches!(&error, IndexError::Newer { found, .. } if found == "tables holograms"), "{error}");
+    }
+
+    #[test]
+    fn damage_is_told_with_the_directory_and_a_way_out() {
+        for (part, replacement) in [
+            ("MANIFEST", Some("garbage")),
+            ("CURRENT", Some("garbage")),
+            ("CURRENT", None),
+            (".sst", Some("garbage")),
+            (".sst", None),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            written(directory.path());
+            let file = file_with(directory.path(), part);
+            match replacement {
+                Some(text) => std::fs::write(&file, text).unwrap(),
+                None => std::fs::remove_file(&file).unwrap(),
+            }
+            // A broken table file may show only when it is read.
+            let error = RocksEngine::open(directory.path()).and_then(|engine| engine.get(Table::Stamps, b"a")).err();
+            match error {
+                Some(IndexError::Damaged { path, source }) => assert_eq!(path, directory.path(), "{source}"),
+                Some(IndexError::Read { table: "stamps", .. }) if part == ".sst" => {}
+                other => panic!("{part} {replacement:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_a_directory_is_an_open_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = RocksEngine::open(&file.path().join("index")).err().unwrap();
+        assert!(matches!(error, IndexError::Open { .. }));
+    }
+}

@@ -1,0 +1,184 @@
+//! The index: everything weir knows that must survive a restart and is not a blob.
+//!
+//! Owns the handle, the tables and their stored forms. Each table is a file of typed functions over [`engine::Engine`];
+//! [`record`] says how rows look on disk, [`key`] how keys do. When things are written is for the caller to decide, and the
+//! clock is the caller's too. Invariants: every change that belongs together is one batch, and a change that reads before it
+//! writes holds its table's lock, so that none is lost.
+
+mod advisory;
+mod advisory_import;
+mod alias;
+mod door;
+pub mod engine;
+mod error;
+mod finding;
+mod image;
+mod inventory;
+mod key;
+mod layer;
+mod link;
+mod manifest;
+mod record;
+mod stamp;
+mod tag;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+pub use advisory::{Advisories, IndexAdvisories};
+pub use advisory_import::{AdvisoryImport, ImportCounts, ImportFinish, ImportRecord};
+pub use alias::{AliasEdge, AliasKind, AliasTarget, Aliases, EdgeKind};
+use engine::{Batch, Engine, MemoryEngine, RocksEngine, Rows, Scan, Table};
+pub use error::{EngineFailure, IndexError, RecordError};
+pub use finding::{Findings, FindingsRecord};
+pub use image::{ImageCursor, ImageLayer, ImagePage, ImageRecord, Images, InvalidImageCursor};
+pub use inventory::{Inventories, InventoryRecord};
+pub use layer::{LayerOutcome, Layers};
+pub use link::{LinkKind, LinkRecord, Links};
+pub use manifest::{ChildKind, ChildLink, ManifestPut, ManifestRecord, Manifests};
+use record::Record;
+pub use stamp::{StampRecord, Stamps};
+pub use tag::{TagRecord, Tags};
+
+/// The schema this version writes: raised when a change needs a migration that a record's version byte cannot carry.
+const SCHEMA: i64 = 1;
+/// The stamp that holds it.
+const SCHEMA_STAMP: &str = "schema";
+
+/// A handle on the index; clones share it. Its methods block, see [`Index::run`].
+#[derive(Clone)]
+pub struct Index {
+    engine: Arc<dyn Engine>,
+    locks: Arc<Locks>,
+    door: Arc<Semaphore>,
+}
+
+/// One lock for each group of rows that is read before it is written. They guard no memory, so a poisoned one is as
+/// good as any.
+#[derive(Default)]
+struct Locks {
+    tags: Mutex<()>,
+    images: Mutex<()>,
+    findings: Mutex<()>,
+    advisories: Mutex<()>,
+}
+
+impl Index {
+    /// Opens or creates the index in a directory of its own.
+    ///
+    /// # Errors
+    /// [`IndexError::InUse`], [`IndexError::Damaged`], [`IndexError::Newer`] and [`IndexError::Open`], as they say.
+    pub fn open(path: &Path) -> Result<Self, IndexError> {
+        let index = Self::new(Arc::new(RocksEngine::open(path)?));
+        match index.stamps().get(SCHEMA_STAMP)?.map(|stamp| stamp.at) {
+            None => index.stamps().put(SCHEMA_STAMP, SCHEMA, b"")?,
+            Some(SCHEMA) => {}
+            Some(found) => return Err(IndexError::Newer { path: path.to_owned(), found: format!("schema {found}") }),
+        }
+        Ok(index)
+    }
+
+    /// An index that lives as long as its last handle.
+    pub fn in_memory() -> Self {
+        Self::new(Arc::new(MemoryEngine::default()))
+    }
+
+    /// An index over any engine.
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine, locks: Arc::default(), door: Arc::new(Semaphore::new(door::DOOR_WIDTH)) }
+    }
+
+    /// Makes everything written so far survive a loss of power; the last step of a shutdown.
+    pub fn sync(&self) -> Result<(), IndexError> {
+        self.engine.sync()
+    }
+
+    /// Manifests, byte for byte.
+    pub fn manifests(&self) -> Manifests<'_> {
+        Manifests::new(self)
+    }
+
+    /// Which repository holds which digest.
+    pub fn links(&self) -> Links<'_> {
+        Links::new(self)
+    }
+
+    /// Tags.
+    pub fn tags(&self) -> Tags<'_> {
+        Tags::new(self)
+    }
+
+    /// Which digests stand for the same image: index, manifest, config.
+    pub fn aliases(&self) -> Aliases<'_> {
+        Aliases::new(self)
+    }
+
+    /// Images: platform manifests with the state of their scan.
+    pub fn images(&self) -> Images<'_> {
+        Images::new(self)
+    }
+
+    /// What was read from layers, and which images use them.
+    pub fn layers(&self) -> Layers<'_> {
+        Layers::new(self)
+    }
+
+    /// What images hold.
+    pub fn inventories(&self) -> Inventories<'_> {
+        Inventories::new(self)
+    }
+
+    /// What matching found.
+    pub fn findings(&self) -> Findings<'_> {
+        Findings::new(self)
+    }
+
+    /// Advisories and the feeds they came from.
+    pub fn advisories(&self) -> Advisories<'_> {
+        Advisories::new(self)
+    }
+
+    /// Small named values.
+    pub fn stamps(&self) -> Stamps<'_> {
+        Stamps::new(self)
+    }
+
+    fn get<R: Record>(&self, table: Table, key: &[u8]) -> Result<Option<R>, IndexError> {
+        let row = self.engine.get(table, key)?;
+        Ok(row.map(|bytes| record::decode(table, key, &bytes)).transpose()?)
+    }
+
+    fn rows(&self, scan: Scan) -> Rows<'_> {
+        Rows::new(self.engine.as_ref(), scan)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), IndexError> {
+        if batch.is_empty() { Ok(()) } else { self.engine.write(batch) }
+    }
+}
+
+fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The components of a row's key; what is no key of this table is damage.
+fn decode_key<K: key::DecodeKey>(table: Table, bytes: &[u8]) -> Result<K, RecordError> {
+    key::decode(bytes).ok_or_else(|| RecordError::damaged(table.name(), bytes, "not a key of this table"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_of_a_newer_schema_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let index = Index::open(directory.path()).unwrap();
+        index.stamps().put(SCHEMA_STAMP, SCHEMA + 1, b"").unwrap();
+        drop(index);
+        let error = Index::open(directory.path()).err().unwrap();
+        assert!(matches!(&error, IndexError::Newer { found, .. } if found == "schema 2"), "{error}");
+    }
+}

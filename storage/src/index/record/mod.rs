@@ -1,0 +1,129 @@
+//! How rows look on disk: a version byte, then that version's struct in postcard's encoding.
+//!
+//! Owns the stored structs and their conversions. They are the disk's own: a domain type may change its fields and its
+//! JSON without a stored byte moving. A new form is a new struct with the next version; the old one stays and is still read,
+//! and a sample of each is kept in `tests/samples`. Invariant: any bytes give a value or a [`RecordError`], never a panic.
+
+mod advisory;
+mod common;
+mod finding;
+mod image;
+mod layer;
+mod manifest;
+#[cfg(test)]
+mod samples;
+
+pub(crate) use advisory::MarkRecord;
+use serde::{Deserialize, Serialize};
+
+use super::RecordError;
+use super::engine::Table;
+
+/// A value with a stored form.
+pub(crate) trait Record: Sized {
+    /// The version this build writes.
+    const VERSION: u8;
+
+    /// The stored form of that version, without the version byte, appended to `out`.
+    fn write(&self, out: Vec<u8>) -> Vec<u8>;
+
+    /// Reads the stored form of any version there has been.
+    fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable>;
+}
+
+/// Why a stored form was not read.
+#[derive(Debug)]
+pub(crate) enum Unreadable {
+    /// The version is none of those there have been.
+    Version,
+    /// The bytes do not fit the version.
+    Body(String),
+}
+
+impl From<postcard::Error> for Unreadable {
+    fn from(error: postcard::Error) -> Self {
+        Self::Body(error.to_string())
+    }
+}
+
+impl From<weir_scanner::oci::InvalidReference> for Unreadable {
+    fn from(error: weir_scanner::oci::InvalidReference) -> Self {
+        Self::Body(error.to_string())
+    }
+}
+
+/// The bytes of a row.
+pub(crate) fn encode<R: Record>(record: &R) -> Vec<u8> {
+    record.write(vec![R::VERSION])
+}
+
+/// The value of a row.
+pub(crate) fn decode<R: Record>(table: Table, key: &[u8], bytes: &[u8]) -> Result<R, RecordError> {
+    let Some((version, body)) = bytes.split_first() else {
+        return Err(RecordError::damaged(table.name(), key, "it is empty"));
+    };
+    R::read(*version, body).map_err(|unreadable| match unreadable {
+        Unreadable::Version if *version > R::VERSION => RecordError::Newer { table: table.name(), version: *version },
+        Unreadable::Version => {
+            RecordError::damaged(table.name(), key, format!("no version {version} was ever written"))
+        }
+        Unreadable::Body(detail) => RecordError::damaged(table.name(), key, detail),
+    })
+}
+
+/// Appends a stored struct.
+fn seal(stored: &impl Serialize, out: Vec<u8>) -> Vec<u8> {
+    postcard::to_extend(stored, out).expect("a Vec takes all bytes, and every stored sequence knows its length")
+}
+
+/// Reads a stored struct that fills `body`.
+fn unseal<'de, S: Deserialize<'de>>(body: &'de [u8]) -> Result<S, Unreadable> {
+    let (stored, rest) = postcard::take_from_bytes(body)?;
+    if rest.is_empty() { Ok(stored) } else { Err(Unreadable::Body(format!("{} bytes too many", rest.len()))) }
+}
+
+/// Implements [`Record`] for a type whose only stored form so far is `$stored`.
+macro_rules! first_version {
+    ($domain:ty as $stored:ty) => {
+        impl Record for $domain {
+            const VERSION: u8 = 1;
+
+            fn write(&self, out: Vec<u8>) -> Vec<u8> {
+                seal(&<$stored>::from(self), out)
+            }
+
+            fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable> {
+                match version {
+                    1 => Ok(unseal::<$stored>(body)?.try_into()?),
+                    _ => Err(Unreadable::Version),
+                }
+            }
+        }
+    };
+}
+use first_version;
+
+impl From<std::convert::Infallible> for Unreadable {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::StampRecord;
+    use super::*;
+
+    #[test]
+    fn a_record_says_which_kind_of_unreadable_it_is() {
+        let decode = |bytes: &[u8]| decode::<StampRecord>(Table::Stamps, b"k\xff", bytes);
+        let good = encode(&StampRecord { at: 1, value: vec![1, 2] });
+        assert!(decode(&good).is_ok());
+        let newer = [&[9], &good[1..]].concat();
+        assert_eq!(decode(&newer), Err(RecordError::Newer { table: "stamps", version: 9 }));
+        for bad in [&[], &good[..good.len() - 1], [good.as_slice(), &[0]].concat().as_slice(), &[0]] {
+            let error = decode(bad).unwrap_err();
+            assert!(matches!(&error, RecordError::Damaged { table: "stamps", key, .. } if key == "k\\xff"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Samples of every version of every stored form: bytes kept in `tests/samples` that must read for ever as what they
+//! were written from. A missing sample is written by `WEIR_UPDATE_SAMPLES=1 cargo test`; an existing one is never changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use weir_scanner::advisory::{Advisory, Affected, AffectedRange, Feed, RangeEvent, Rating, RatingValue};
+use weir_scanner::finding::{CvssScore, Finding, ImageFindings, Severity};
+use weir_scanner::image::{ImageInventory, ImagePackage, ImageReason, ScanStatus};
+use weir_scanner::layer::{Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
+use weir_scanner::oci::{Algorithm, Digest, HistoryEntry, MediaType, Repository};
+use weir_scanner::package::{Distribution, Ecosystem, Package, PackageType, SourcePackage};
+
+use super::*;
+use crate::index::*;
+
+fn path(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "samples", &format!("{name}.bin")].iter().collect()
+}
+
+fn stored(name: &str) -> Vec<u8> {
+    std::fs::read(path(name)).unwrap_or_else(|error| panic!("sample {name}: {error}; WEIR_UPDATE_SAMPLES=1 writes it"))
+}
+
+/// The value must read from the sample of `version`, and be written as it where that is the current version.
+fn check<R: Record + PartialEq + Debug>(name: &str, version: u8, value: &R) {
+    let name = format!("{name}-v{version}");
+    if std::env::var_os("WEIR_UPDATE_SAMPLES").is_some() && version == R::VERSION && !path(&name).exists() {
+        std::fs::write(path(&name), encode(value)).unwrap();
+    }
+    let sample = stored(&name);
+    assert_eq!(&decode::<R>(Table::Stamps, b"", &sample).unwrap(), value, "{name}");
+    if version == R::VERSION {
+        assert_eq!(encode(value), sample, "{name} is written otherwise: that needs a new version");
+    }
+}
+
+fn sha512() -> Digest {
+    Digest::from_bytes(Algorithm::Sha512, &[5; 64]).unwrap()
+}
+
+fn manifest() -> ManifestRecord {
+    ManifestRecord {
+        media_type: MediaType::new(MediaType::OCI_INDEX),
+        bytes: b"{\"schemaVersion\":2}".to_vec(),
+        stored_at: 1_700_000_000,
+    }
+}
+
+fn link() -> LinkRecord {
+    LinkRecord { kind: LinkKind::Blob, seen_at: -1, size: Some(u64::MAX), media_type: Some(MediaType::new("a/b")) }
+}
+
+fn edge() -> AliasEdge {
+    AliasEdge {
+        parent: sha512(),
+        child: Digest::of(b"child"),
+        kind: EdgeKind::Manifest,
+        platform: Some("linux/arm64/v8".parse().unwrap()),
+        position: 3,
+    }
+}
+
+fn image_reason() -> ImageReason {
+    ImageReason {
+        layer: Some(1),
+        reason: Reason::at(ReasonCode::UnreadDatabase, "var/lib/rpm/rpmdb.sqlite", "not read yet"),
+    }
+}
+
+fn image() -> ImageRecord {
+    let layer = ImageLayer {
+        digest: Digest::of(b"layer"),
+        size: 7,
+        media_type: MediaType::new("a/b"),
+        diff_id: Some(Digest::of(b"diff")),
+    };
+    let history = HistoryEntry {
+        created: Some("2024-01-01T00:00:00Z".into()),
+        created_by: Some("RUN x".into()),
+        empty_layer: true,
+    };
+    ImageRecord {
+        status: ScanStatus::Partial,
+        reasons: vec![image_reason()],
+        platform: Some("linux/amd64".parse().unwrap()),
+        config: Digest::of(b"config"),
+        layers: vec![layer],
+        history: vec![history],
+        names: vec![("docker.io".into(), Repository::parse("library/nginx").unwrap())],
+        access_restricted: true,
+        first_seen: 1,
+        last_pulled: 2,
+        inventory_fingerprint: Some("f1".into()),
+        matched_at: Some(3),
+    }
+}
+
+fn package() -> Package {
+    Package {
+        package_type: PackageType::Deb,
+        name: "libssl3".into(),
+        version: "3.0.11-1~deb12u1".into(),
+        architecture: Some("amd64".into()),
+        source: Some(SourcePackage { name: "openssl".into(), version: "3.0.11-1~deb12u1".into() }),
+        packager: Some("Debian".into()),
+    }
+}
+
+fn distribution() -> Distribution {
+    Distribution { id: "debian".into(), version: "12".into(), pretty_name: Some("Debian 12".into()) }
+}
+
+fn layer() -> LayerOutcome {
+    let kinds = [
+        PathKind::File,
+        PathKind::Directory,
+        PathKind::Symlink,
+        PathKind::Hardlink,
+        PathKind::Whiteout,
+        PathKind::Opaque,
+    ];
+    let facts = vec![
+        Fact::Package(package()),
+        Fact::Distribution(distribution()),
+        Fact::Unread(Reason::new(ReasonCode::ScannerFailed, "x")),
+    ];
+    LayerOutcome::Read(LayerInventory {
+        diff_id: Digest::of(b"diff"),
+        uncompressed_bytes: 10_240,
+        paths: kinds.iter().zip(1..).map(|(kind, n)| (PathHash(n << 56 | n), *kind)).collect(),
+        symlinks: BTreeMap::from([("bin".into(), "usr/bin".into())]),
+        hardlinks: BTreeMap::from([("a".into(), "b".into())]),
+        facts: BTreeMap::from([("empty".into(), Vec::new()), ("var/lib/dpkg/status".into(), facts)]),
+        reasons: vec![Reason::at(ReasonCode::TooManyEntries, "p", "d")],
+    })
+}
+
+fn inventory() -> InventoryRecord {
+    let package = ImagePackage {
+        package: package(),
+        purl: "pkg:deb/debian/libssl3@3.0.11-1~deb12u1".into(),
+        layer: 0,
+        paths: vec!["var/lib/dpkg/status".into()],
+    };
+    let inventory = ImageInventory {
+        status: ScanStatus::Complete,
+        reasons: vec![image_reason()],
+        distribution: Some(distribution()),
+        packages: vec![package],
+    };
+    InventoryRecord { fingerprint: "f1".into(), inventory }
+}
+
+fn feed() -> Feed {
+    Feed { ecosystem: Ecosystem::parse("Debian:12"), records: 51_000, as_of: Some(5), fetched_at: 6 }
+}
+
+fn findings() -> FindingsRecord {
+    let cvss = CvssScore { version: "3.1".into(), score: 7.5, vector: "CVSS:3.1/AV:N".into() };
+    let finding = Finding {
+        id: "CVE-2023-0464".into(),
+        aliases: vec!["DSA-5417-1".into()],
+        advisories: vec!["DSA-5417-1".into()],
+        package: "pkg:deb/debian/libssl3@3".into(),
+        layer: 2,
+        severity: Severity::High,
+        cvss: Some(cvss),
+        fixed_version: Some("3.0.9-1".into()),
+        summary: "openssl".into(),
+    };
+    let findings = ImageFindings {
+        findings: vec![finding],
+        feeds: vec![feed()],
+        missing_feeds: vec!["npm".into()],
+        uncovered_packages: 4,
+    };
+    FindingsRecord::next(None, findings, 1_700_000_000)
+}
+
+fn advisory() -> Advisory {
+    let events = ["0", "1", "2", "3"].map(String::from);
+    let [introduced, fixed, last, limit] = events;
+    let events = vec![
+        RangeEvent::Introduced(introduced),
+        RangeEvent::Fixed(fixed),
+        RangeEvent::LastAffected(last),
+        RangeEvent::Limit(limit),
+    ];
+    let rating = |value| Rating { source: "s".into(), value };
+    let affected = Affected {
+        ecosystem: Ecosystem::parse("Ubuntu:22.04:LTS"),
+        package: "openssl".into(),
+        ranges: vec![AffectedRange { events }],
+        versions: vec!["1.0".into()],
+        ratings: vec![rating(RatingValue::Word("medium".into()))],
+    };
+    Advisory {
+        id: "USN-1".into(),
+        modified: 1_700_000_000,
+        withdrawn: Some(1_700_000_001),
+        aliases: vec!["CVE-1".into()],
+        upstream: vec!["CVE-2".into()],
+        related: vec!["CVE-3".into()],
+        summary: "a summary".into(),
+        ratings: vec![rating(RatingValue::Cvss("CVSS:3.1/AV:N".into()))],
+        affected: vec![affected],
+    }
+}
+
+fn import() -> ImportRecord {
+    ImportRecord {
+        generation: 3,
+        imported_at: Some(1),
+        checked_at: Some(2),
+        records: 4,
+        etag: Some("\"e\"".into()),
+        last_modified: Some("Mon".into()),
+    }
+}
+
+#[test]
+fn every_sample_reads_as_what_it_was_written_from() {
+    check("stamp", 1, &StampRecord { at: 1, value: b"value".to_vec() });
+    check("manifest", 1, &manifest());
+    check("link", 1, &link());
+    check(
+        "tag",
+        1,
+        &TagRecord { digest: sha512(), media_type: MediaType::new(MediaType::OCI_MANIFEST), checked_at: 5 },
+    );
+    check("alias", 1, &edge());
+    check("image", 1, &image());
+    check("layer-read", 1, &layer());
+    check("layer-unsupported", 1, &LayerOutcome::Unsupported(Reason::new(ReasonCode::ForeignLayer, "elsewhere")));
+    check("layer-failed", 1, &LayerOutcome::Failed(Reason::new(ReasonCode::FetchFailed, "cut")));
+    check("inventory", 1, &inventory());
+    check("findings", 1, &findings());
+    check("advisory", 1, &advisory());
+    check("mark", 1, &MarkRecord { generation: 300 });
+    check("import", 1, &import());
+    check("feed", 1, &feed());
+}
+
+/// Reads bytes as every record there is; only a panic fails.
+fn read_as_all(bytes: &[u8]) {
+    fn read<R: Record>(bytes: &[u8]) {
+        let _ = decode::<R>(Table::Stamps, b"key", bytes);
+    }
+    read::<StampRecord>(bytes);
+    read::<ManifestRecord>(bytes);
+    read::<LinkRecord>(bytes);
+    read::<TagRecord>(bytes);
+    read::<AliasEdge>(bytes);
+    read::<ImageRecord>(bytes);
+    read::<LayerOutcome>(bytes);
+    read::<InventoryRecord>(bytes);
+    read::<FindingsRecord>(bytes);
+    read::<Advisory>(bytes);
+    read::<MarkRecord>(bytes);
+    read::<ImportRecord>(bytes);
+    read::<Feed>(bytes);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_value_or_an_error(version in 0..3_u8, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        read_as_all(&[&[version], body.as_slice()].concat());
+    }
+
+    #[test]
+    fn a_damaged_row_gives_a_value_or_an_error(
+        record in 0..4_usize, at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<proptest::sample::Index>(),
+    ) {
+        let mut bytes = [encode(&layer()), encode(&image()), encode(&advisory()), encode(&findings())][record].clone();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        read_as_all(&bytes);
+        bytes.truncate(cut.index(bytes.len()));
+        read_as_all(&bytes);
+    }
+}
