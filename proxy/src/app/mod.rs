@@ -1,0 +1,234 @@
+//! Builds every part from the settings, joins their channels, and runs until told to stop.
+//!
+//! Each part gets its own piece of the configuration; the whole travels nowhere. Nothing is contacted before the first request.
+
+mod local;
+mod parts;
+mod telemetry;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use weir_config::Config;
+use weir_scanner::detect::DetectorSet;
+use weir_storage::blob::{BlobStore, FreeSpace};
+use weir_storage::index::Index;
+
+use crate::admin::{self, Readiness};
+use crate::advisory::AdvisoryService;
+use crate::clock::Clock;
+use crate::distribution::Mirror;
+use crate::http::{ConnInfo, ServeLimits, TlsListener, serve};
+use crate::metrics::Metrics;
+use crate::report::Report;
+use crate::scan::{FetchBudget, Scanner, ScannerParts};
+use crate::tasks::Tasks;
+
+pub use local::{FeedLine, ImportLine, feed_lines, import};
+pub use parts::open_index;
+pub use telemetry::start_logging;
+
+/// What the pull path may have announced and nobody has read yet; beyond it the sweeper finds the rest.
+const SEEN_QUEUE: usize = 1024;
+/// Inventories that wait for matching; beyond it the next round finds them.
+const COMPOSED_QUEUE: usize = 256;
+/// How often the scanner looks for unfinished images.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How often the store's size is put into the metrics.
+const GAUGES: Duration = Duration::from_secs(5);
+/// How long open responses may go on after a signal.
+const GRACE: Duration = Duration::from_secs(25);
+/// How long tasks get after that.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Why weir could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error("the data directory {path} cannot be used: {source}")]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The index cannot be opened.
+    #[error(transparent)]
+    Index(#[from] weir_storage::index::IndexError),
+    /// The blob store cannot be opened.
+    #[error(transparent)]
+    Blobs(#[from] weir_storage::blob::BlobError),
+    /// An upstream's settings cannot be used.
+    #[error("upstream {name}: {source}")]
+    Upstream {
+        /// The upstream.
+        name: String,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A listener cannot be bound.
+    #[error("{key} {address} cannot be listened on: {source}")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("listen.tls: {0}")]
+    Tls(#[from] crate::http::TlsError),
+    /// The advisories' source cannot be used.
+    #[error("advisory.source: {0}")]
+    Advisories(#[from] crate::advisory::SourceError),
+    /// The instruments cannot be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The header that names the node is none.
+    #[error("cluster.node_header: {0}")]
+    NodeHeader(#[from] hyper::header::InvalidHeaderName),
+}
+
+/// Parts a caller brings instead of those the settings describe. The default brings none.
+#[derive(Default)]
+pub struct Overrides {
+    /// The index.
+    pub index: Option<Index>,
+    /// What reads files of interest in layers.
+    pub detectors: Option<DetectorSet>,
+    /// What tells how much space the file system has left.
+    pub free_space: Option<FreeSpace>,
+    /// How long a layer is left to the clients before weir fetches it itself.
+    pub scan_grace: Option<Duration>,
+}
+
+/// weir, running.
+pub struct App {
+    /// Where the mirror listens.
+    pub mirror: SocketAddr,
+    /// Where the report listens.
+    pub report: SocketAddr,
+    tasks: Tasks,
+    readiness: Readiness,
+    blobs: BlobStore,
+    index: Index,
+}
+
+impl App {
+    /// Opens the data directory, binds the listeners and starts every task. Requests are answered when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`], naming the setting or the path.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        Self::start_with(config, clock, Overrides::default()).await
+    }
+
+    /// The same with parts of the caller's, for tests that break them on purpose.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_with(config: Config, clock: Clock, overrides: Overrides) -> Result<Self, StartError> {
+        let tasks = Tasks::new();
+        let metrics = Metrics::new()?;
+        let readiness = Readiness::default();
+        let tls = config.listen.tls.as_ref().map(|tls| TlsListener::new(&tls.certificate, &tls.key)).transpose()?;
+        let mirror_listener = bind("listen.mirror", config.listen.mirror).await?;
+        let report_listener = bind("listen.report", config.listen.report).await?;
+        let (mirror_address, report_address) =
+            (local(&mirror_listener, config.listen.mirror), local(&report_listener, config.listen.report));
+        let index = match overrides.index {
+            Some(index) => index,
+            None => open_index(&config.data.directory)?,
+        };
+        let blobs = parts::open_blobs(&config.data, overrides.free_space).await?;
+        let detectors = overrides.detectors.unwrap_or_else(DetectorSet::standard);
+
+        let (seen_sender, seen) = mpsc::channel(SEEN_QUEUE);
+        let (composed_sender, composed) = mpsc::channel(COMPOSED_QUEUE);
+        let puller = parts::puller(&config, &blobs, &index, seen_sender, &metrics, &tasks, &clock)?;
+        let grace = overrides.scan_grace.unwrap_or(parts::GRACE);
+        let scanner = Scanner::new(ScannerParts {
+            puller: puller.clone(),
+            blobs: blobs.clone(),
+            index: index.clone(),
+            detectors,
+            grace,
+            composed: composed_sender,
+            metrics: metrics.scan.clone(),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+            limits: parts::layer_limits(&config.scan),
+            readers: parts::READERS,
+            budget: FetchBudget::new(config.scan.fetch_concurrency, config.scan.fetch_budget.bytes()),
+        });
+        let advisories = AdvisoryService::new(parts::advisories(&config, &index, &metrics, &tasks, &clock)?);
+        let mirror = Mirror::new(puller, metrics.serve.clone(), config.cluster.node_header.parse()?);
+        let access = parts::report_access(&config, report_address);
+        let report = Report::new(index.clone(), clock, config.advisory.stale_after, access);
+
+        local::listen(&config.data.directory, &tasks, advisories.clone(), index.clone())
+            .map_err(|source| StartError::Data { path: config.data.directory.clone(), source })?;
+        tasks.spawn("scanner", scanner.run(seen, SWEEP));
+        tasks.spawn("advisories", advisories.run(composed));
+        tasks.spawn("gauges", watch_store(blobs.clone(), metrics.clone(), tasks.clone()));
+        let limits = ServeLimits { grace: GRACE, ..ServeLimits::default() };
+        let answer = move |request: Request<Incoming>, connection: ConnInfo| {
+            let mirror = mirror.clone();
+            async move { mirror.answer(request, connection).await }
+        };
+        tasks.spawn("mirror", serve(mirror_listener, tls.clone(), limits, tasks.clone(), answer));
+        let state = readiness.clone();
+        let answer = move |request: Request<Incoming>, _: ConnInfo| {
+            let (report, metrics, state) = (report.clone(), metrics.clone(), state.clone());
+            async move {
+                match admin::answer(request.uri().path(), &state, &metrics) {
+                    Some(response) => response,
+                    None => report.answer(&request).await,
+                }
+            }
+        };
+        tasks.spawn("report", serve(report_listener, tls, limits, tasks.clone(), answer));
+        readiness.set(true);
+        tracing::info!(mirror = %mirror_address, report = %report_address, data = %config.data.directory.display(), "weir is ready");
+        Ok(Self { mirror: mirror_address, report: report_address, tasks, readiness, blobs, index })
+    }
+
+    /// The shutdown script: readiness off, accepting ends, open bodies finish within their grace, scans stay queued, and the
+    /// index is flushed.
+    pub async fn stop(self) {
+        self.readiness.set(false);
+        tracing::info!("weir is stopping");
+        self.tasks.cancel();
+        if let Err(late) = self.tasks.wait(GRACE + LAST).await {
+            tracing::warn!(tasks = ?late, "stopped before these tasks had ended");
+        }
+        self.blobs.close().await;
+        if let Err(error) = self.index.run(Index::sync).await {
+            tracing::error!(%error, "the index could not be flushed");
+        }
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { key, address, source })
+}
+
+/// Where a listener really listens: port 0 asks the system for one.
+fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(asked)
+}
+
+async fn watch_store(blobs: BlobStore, metrics: Metrics, tasks: Tasks) {
+    let token = tasks.token();
+    let mut tick = tokio::time::interval(GAUGES);
+    while token.run_until_cancelled(tick.tick()).await.is_some() {
+        let usage = blobs.usage();
+        metrics.serve.store(usage.blob_bytes, usage.evicted_blobs);
+    }
+}

@@ -1,0 +1,137 @@
+//! Turns pieces of the configuration into the settings of each part.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use weir_config::{Access, Anonymous, Config, DataSection, ScanSection, UpstreamSection};
+use weir_scanner::layer::LayerLimits;
+use weir_storage::blob::{BlobStore, BlobStoreConfig, FreeSpace, free_space};
+use weir_storage::index::Index;
+
+use super::StartError;
+use crate::advisory::{AdvisoryParts, FeedSource};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::pull::{Puller, PullerParts, Seen, Upstream};
+use crate::report::ReportAccess;
+use crate::tasks::Tasks;
+use crate::upstream::{UpstreamClient, UpstreamLimits, UpstreamSettings};
+
+/// How long a layer is left to the clients before weir fetches it itself: a runtime asks within seconds of the manifest.
+pub(super) const GRACE: Duration = Duration::from_secs(15);
+/// Bytes of the file system that blobs leave to the index: enough for its log and one round of compaction.
+const RESERVE_BYTES: u64 = 64 << 20;
+/// How long an upstream may take to begin its answer: less than the 30 s after which containerd 2.3 gives up on weir.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Layers read at once. Each takes two threads; more would only share the same processors.
+pub(super) const READERS: usize = 2;
+
+/// Opens the index of a data directory, which is made where it is missing.
+///
+/// # Errors
+/// The directory cannot be made, or the index cannot be opened.
+pub fn open_index(data: &Path) -> Result<Index, StartError> {
+    std::fs::create_dir_all(data).map_err(|source| StartError::Data { path: data.to_owned(), source })?;
+    Ok(Index::open(&data.join("index"))?)
+}
+
+pub(super) async fn open_blobs(data: &DataSection, space: Option<FreeSpace>) -> Result<BlobStore, StartError> {
+    let config = BlobStoreConfig {
+        directory: data.directory.join("store"),
+        budget_bytes: data.blob_budget.bytes(),
+        reserve_bytes: RESERVE_BYTES,
+        clock: Arc::new(crate::clock::system_time),
+        free_space: space.unwrap_or_else(|| Arc::new(free_space)),
+    };
+    Ok(BlobStore::open(config).await?)
+}
+
+pub(super) fn puller(
+    config: &Config,
+    blobs: &BlobStore,
+    index: &Index,
+    seen: mpsc::Sender<Seen>,
+    metrics: &Metrics,
+    tasks: &Tasks,
+    clock: &Clock,
+) -> Result<Puller, StartError> {
+    let upstreams = config.upstreams.iter().map(|section| upstream(section, metrics)).collect::<Result<_, _>>()?;
+    Ok(Puller::new(PullerParts {
+        upstreams,
+        blobs: blobs.clone(),
+        index: index.clone(),
+        seen,
+        metrics: metrics.serve.clone(),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+    }))
+}
+
+fn upstream(section: &UpstreamSection, metrics: &Metrics) -> Result<Upstream, StartError> {
+    let counters = metrics.serve.clone();
+    let settings = UpstreamSettings {
+        name: section.name.clone(),
+        url: section.url.clone(),
+        username: section.username.clone(),
+        password_file: section.password_file.clone(),
+        credential_command: section.credential_command.clone(),
+        ca_file: section.ca_file.clone(),
+        token_hosts: section.token_hosts.clone(),
+        redirect_hosts: section.redirect_hosts.clone(),
+        observer: Arc::new(move |upstream: &str, code: &str| counters.upstream_request(upstream, code)),
+        limits: UpstreamLimits { response_timeout: RESPONSE_TIMEOUT, ..UpstreamLimits::default() },
+        ..UpstreamSettings::default()
+    };
+    let client = UpstreamClient::new(settings)
+        .map_err(|source| StartError::Upstream { name: section.name.clone(), source: source.into() })?;
+    Ok(Upstream {
+        name: section.name.clone(),
+        client,
+        tag_ttl: section.tag_ttl,
+        client_access: section.access == Access::Client,
+    })
+}
+
+/// The limits for one layer.
+pub(super) fn layer_limits(scan: &ScanSection) -> LayerLimits {
+    LayerLimits { max_file_bytes: scan.max_file_size.bytes(), ..LayerLimits::default() }
+}
+
+pub(super) fn advisories(
+    config: &Config,
+    index: &Index,
+    metrics: &Metrics,
+    tasks: &Tasks,
+    clock: &Clock,
+) -> Result<AdvisoryParts, StartError> {
+    let source = match &config.advisory.source {
+        weir_config::Source::Directory(path) => FeedSource::directory(path.clone()),
+        weir_config::Source::Url(url) => FeedSource::url(url.clone(), config.data.directory.clone())?,
+    };
+    Ok(AdvisoryParts {
+        source,
+        configured: config.advisory.ecosystems.clone(),
+        refresh: config.advisory.refresh,
+        index: index.clone(),
+        metrics: metrics.advisory.clone(),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+    })
+}
+
+/// Who may read the report on `address`: everyone on a loopback one; elsewhere only where the settings open it.
+pub(super) fn report_access(config: &Config, address: SocketAddr) -> ReportAccess {
+    let open = match config.auth.anonymous {
+        Anonymous::Auto => address.ip().is_loopback(),
+        Anonymous::None => false,
+        Anonymous::Role(_) => true,
+    };
+    if open {
+        return ReportAccess::Open;
+    }
+    tracing::warn!(%address, "the report is closed: only health and metrics are answered on this address");
+    ReportAccess::Closed
+}

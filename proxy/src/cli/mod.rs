@@ -1,0 +1,97 @@
+//! The command line: what each command takes, and how its end is shown to a person.
+
+mod advisories;
+mod config;
+mod hosts;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A registry mirror that scans what it streams.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the mirror, the report and the metrics.
+    Serve(serve::ServeArgs),
+    /// Imports advisories, or says what is there.
+    #[command(subcommand)]
+    Advisories(advisories::AdvisoriesCommand),
+    /// Checks a configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Writes containerd's certs.d tree: a hosts.toml for each configured upstream.
+    Hosts(hosts::HostsArgs),
+}
+
+/// Where the settings come from; the environment (`WEIR_SECTION__KEY`) comes on top.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ConfigArgs {
+    /// The configuration file; without one the defaults mirror the public registries.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The same, for commands that work on a data directory.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct DataArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The data directory, instead of the configured one.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Runs the command the arguments name. Errors are printed with their chain; the exit status is 1 for them and for a
+/// configuration with mistakes, 2 for arguments that cannot be understood.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Advisories(command) => advisories::run(command),
+        Command::Config(command) => config::run(command),
+        Command::Hosts(args) => hosts::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("weir: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+impl ConfigArgs {
+    /// The settings, or an error that lists every mistake. Warnings go to stderr.
+    fn load(&self) -> anyhow::Result<weir_config::Config> {
+        let checked = weir_config::load(self.config.as_deref(), environment())?;
+        for warning in &checked.warnings {
+            eprintln!("weir: warning: {warning}");
+        }
+        checked.config.ok_or_else(|| {
+            let mistakes: Vec<String> = checked.mistakes.iter().map(|mistake| format!("  {mistake}")).collect();
+            anyhow::anyhow!("the configuration has mistakes:\n{}", mistakes.join("\n"))
+        })
+    }
+}
+
+impl DataArgs {
+    /// The settings, with the data directory replaced where one was given.
+    fn load(&self) -> anyhow::Result<weir_config::Config> {
+        let mut config = self.config.load()?;
+        if let Some(directory) = &self.data {
+            config.data.directory.clone_from(directory);
+        }
+        Ok(config)
+    }
+}
+
+/// The environment's variables; a value that is not UTF-8 is no setting of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}

@@ -1,0 +1,46 @@
+//! Instruments of the advisories: how fresh each feed is and how its refreshes went.
+
+use prometheus::{
+    IntCounterVec, IntGaugeVec, Opts, Registry, register_int_counter_vec_with_registry,
+    register_int_gauge_vec_with_registry,
+};
+
+/// The advisories' instruments. `source` is an ecosystem's name: a closed list that the feeds' publisher sets.
+#[derive(Clone)]
+pub struct AdvisoryMetrics {
+    updated: IntGaugeVec,
+    refreshes: IntCounterVec,
+}
+
+impl AdvisoryMetrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            updated: register_int_gauge_vec_with_registry!(
+                Opts::new(
+                    "weir_advisory_source_updated_timestamp_seconds",
+                    "When a feed was last fetched or confirmed unchanged."
+                ),
+                &["source"],
+                registry
+            )?,
+            refreshes: register_int_counter_vec_with_registry!(
+                Opts::new("weir_advisory_refreshes_total", "Refreshes of a feed, by result: success or failure."),
+                &["source", "result"],
+                registry
+            )?,
+        })
+    }
+
+    /// Counts a refresh of `ecosystem` that ended at `now` (seconds since the epoch).
+    pub fn refreshed(&self, ecosystem: &str, success: bool, now: i64) {
+        self.refreshes.with_label_values(&[ecosystem, if success { "success" } else { "failure" }]).inc();
+        if success {
+            self.updated.with_label_values(&[ecosystem]).set(now);
+        }
+    }
+
+    /// States when a feed already in the index was fetched.
+    pub fn known(&self, ecosystem: &str, fetched_at: i64) {
+        self.updated.with_label_values(&[ecosystem]).set(fetched_at);
+    }
+}

@@ -1,0 +1,162 @@
+//! `images/{digest}` and `images/{digest}/report`: any digest an image goes by.
+
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+use weir_scanner::image::ScanStatus;
+use weir_scanner::oci::{Digest, Platform};
+use weir_storage::index::{AliasKind, AliasTarget, ImageRecord, Index, IndexError};
+
+use super::document::{ResultInput, result};
+use super::list::{ImageItem, reference};
+use super::problem::Problem;
+use super::{Parameters, Report, json};
+use crate::http::Body;
+
+/// What `images/{digest}` answers.
+#[derive(Serialize)]
+struct ImageDocument {
+    /// The digest asked for.
+    digest: Digest,
+    /// What it is: `index`, `manifest` or `config`.
+    kind: &'static str,
+    /// The platform manifests it stands for.
+    images: Vec<ChildItem>,
+}
+
+#[derive(Serialize)]
+struct ChildItem {
+    platform: Option<String>,
+    scan_status: ScanStatus,
+    #[serde(flatten)]
+    image: Option<ImageItem>,
+    digest: Digest,
+}
+
+struct Known {
+    target: AliasTarget,
+    record: Option<ImageRecord>,
+}
+
+impl Known {
+    fn platform(&self) -> Option<Platform> {
+        self.target.platform.clone().or_else(|| self.record.as_ref()?.platform.clone())
+    }
+}
+
+/// The platform manifests a digest stands for, each with its row where it was seen.
+fn resolve(index: &Index, digest: Digest) -> Result<Option<(AliasKind, Vec<Known>)>, IndexError> {
+    let Some(kind) = index.aliases().kind(&digest)? else { return Ok(None) };
+    let known = index.aliases().resolve(&digest)?.into_iter().map(|target| {
+        let record = index.images().get(&target.manifest)?;
+        Ok(Known { target, record })
+    });
+    Ok(Some((kind, known.collect::<Result<_, IndexError>>()?)))
+}
+
+impl Report {
+    pub(super) async fn image(&self, digest: Digest, parameters: &Parameters) -> Result<Response<Body>, Problem> {
+        parameters.only(&[])?;
+        let load = move |index: &Index| -> Result<_, IndexError> {
+            let Some((kind, known)) = resolve(index, digest)? else { return Ok(None) };
+            let images = known.into_iter().map(|known| {
+                let platform = known.platform().as_ref().map(ToString::to_string);
+                let scan_status = known.record.as_ref().map_or(ScanStatus::NeverSeen, |record| record.status);
+                let image =
+                    known.record.map(|record| ImageItem::load(index, known.target.manifest, &record)).transpose()?;
+                Ok(ChildItem { platform, scan_status, image, digest: known.target.manifest })
+            });
+            Ok(Some(ImageDocument {
+                digest,
+                kind: kind_name(kind),
+                images: images.collect::<Result<_, IndexError>>()?,
+            }))
+        };
+        let document = self.index.run(load).await?.ok_or_else(|| Problem::not_found(digest))?;
+        json(&document)
+    }
+
+    pub(super) async fn image_report(
+        &self,
+        digest: Digest,
+        parameters: &Parameters,
+        accept: Option<String>,
+    ) -> Result<Response<Body>, Problem> {
+        parameters.only(&["platform", "format"])?;
+        check_format(parameters.get("format"), accept.as_deref())?;
+        let wanted = parameters.get("platform").map(str::parse::<Platform>).transpose();
+        let wanted = wanted.map_err(|error| Problem::bad_request(format!("platform: {error}")))?;
+        let known = self.index.run(move |index| resolve(index, digest)).await?;
+        let (_, known) = known.ok_or_else(|| Problem::not_found(digest))?;
+        let (manifest, record) = choose(digest, known, wanted.as_ref())?;
+        let (stale_after, now) = (i64::try_from(self.stale_after.as_secs()).unwrap_or(i64::MAX), self.clock.now());
+        let load = move |index: &Index| -> Result<_, IndexError> {
+            let inventory = index.inventories().get(&manifest)?;
+            let findings = index.findings().get(&manifest)?;
+            Ok(result(&ResultInput {
+                digest: manifest,
+                reference: reference(index, manifest, &record)?,
+                image: &record,
+                inventory: inventory.as_ref().map(|stored| &stored.inventory),
+                findings: findings.as_ref(),
+                stale_after,
+                now,
+            }))
+        };
+        json(&self.index.run(load).await?)
+    }
+}
+
+fn kind_name(kind: AliasKind) -> &'static str {
+    match kind {
+        AliasKind::Index => "index",
+        AliasKind::Manifest => "manifest",
+        AliasKind::Config => "config",
+    }
+}
+
+/// The one image a report is about: the platform asked for, or the only one known here.
+fn choose(digest: Digest, known: Vec<Known>, wanted: Option<&Platform>) -> Result<(Digest, ImageRecord), Problem> {
+    let listed: Vec<String> = known.iter().filter_map(Known::platform).map(|platform| platform.to_string()).collect();
+    let mut seen: Vec<Known> = known
+        .into_iter()
+        .filter(|known| known.record.is_some())
+        .filter(|known| wanted.is_none_or(|wanted| known.platform().is_some_and(|platform| matches(&platform, wanted))))
+        .collect();
+    match (seen.len(), seen.pop()) {
+        (1, Some(Known { target, record: Some(record) })) => Ok((target.manifest, record)),
+        (0, _) => {
+            let wanted = wanted.map(|wanted| format!(" for {wanted}")).unwrap_or_default();
+            Err(Problem::not_found(format!("an image of {digest}{wanted}")).with("platforms", json!(listed)))
+        }
+        _ => {
+            let problem = Problem::new(
+                StatusCode::CONFLICT,
+                "the digest names images of several platforms: add ?platform=os/arch[/variant]",
+            );
+            Err(problem.with("platforms", json!(listed)))
+        }
+    }
+}
+
+/// A platform asked for without a variant takes any.
+fn matches(platform: &Platform, wanted: &Platform) -> bool {
+    platform.os == wanted.os
+        && platform.architecture == wanted.architecture
+        && wanted.variant.as_ref().is_none_or(|variant| platform.variant.as_ref() == Some(variant))
+}
+
+fn check_format(format: Option<&str>, accept: Option<&str>) -> Result<(), Problem> {
+    match (format, accept) {
+        (Some("json"), _) | (None, None | Some("" | "*/*" | "application/*" | "application/json" | "text/html")) => {
+            Ok(())
+        }
+        (Some(other), _) => {
+            Err(Problem::bad_request(format!("format {other:?} is not written by this version; json is")))
+        }
+        (None, Some(other)) => Err(Problem::new(
+            StatusCode::NOT_ACCEPTABLE,
+            format!("{other} is not written by this version; application/json is"),
+        )),
+    }
+}

@@ -1,0 +1,127 @@
+//! The report: what is known of images, as JSON under `/api/v1`.
+//!
+//! Owns routes, parameters and documents. Reads stored facts only; nothing here fetches, scans or matches.
+
+mod document;
+mod image;
+mod layer;
+mod list;
+mod problem;
+
+use std::time::Duration;
+
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use url::form_urlencoded;
+use weir_scanner::oci::Digest;
+use weir_storage::index::Index;
+
+use crate::clock::Clock;
+use crate::http::{Body, full};
+use problem::Problem;
+
+/// The report's service. Clones share everything.
+#[derive(Clone)]
+pub struct Report {
+    index: Index,
+    clock: Clock,
+    stale_after: Duration,
+    access: ReportAccess,
+}
+
+/// Who may read the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportAccess {
+    /// Everyone who reaches the address: it is a loopback one, or the settings say so.
+    Open,
+    /// Nobody: the address is not a loopback one and no anonymous access is configured.
+    Closed,
+}
+
+impl Report {
+    /// The service over an index; feeds older than `stale_after` are shown as stale.
+    pub const fn new(index: Index, clock: Clock, stale_after: Duration, access: ReportAccess) -> Self {
+        Self { index, clock, stale_after, access }
+    }
+
+    /// Answers one request.
+    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        match self.route(request).await {
+            Ok(response) => response,
+            Err(problem) => problem.response(),
+        }
+    }
+
+    async fn route<B>(&self, request: &Request<B>) -> Result<Response<Body>, Problem> {
+        let path = request.uri().path().trim_end_matches('/');
+        let Some(rest) = path.strip_prefix("/api/v1/") else {
+            return Err(Problem::not_found(format!("{:?}", request.uri().path())));
+        };
+        if self.access == ReportAccess::Closed {
+            let detail =
+                "the report is closed on this address: bind listen.report to a loopback address, or set auth.anonymous";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here").response();
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Ok(response);
+        }
+        let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
+        let parts: Vec<&str> = rest.split('/').collect();
+        match parts.as_slice() {
+            ["images"] => self.images(&parameters).await,
+            ["images", digest] => self.image(parse_digest(digest)?, &parameters).await,
+            ["images", digest, "report"] => {
+                self.image_report(parse_digest(digest)?, &parameters, accepted(request.headers())).await
+            }
+            ["layers", digest] => self.layer(parse_digest(digest)?, &parameters).await,
+            ["advisories"] => self.feeds(&parameters).await,
+            _ => Err(Problem::not_found(format!("{:?}", request.uri().path()))),
+        }
+    }
+}
+
+/// Query parameters; what is not asked for is refused rather than passed over.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn parse(query: &str) -> Self {
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            Some((name, _)) => {
+                Err(Problem::bad_request(format!("unknown parameter {name:?}; known here: {}", known.join(", "))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn parse_digest(text: &str) -> Result<Digest, Problem> {
+    let text = text.replace("%3A", ":").replace("%3a", ":");
+    Digest::parse(&text).map_err(|error| Problem::bad_request(error.to_string()))
+}
+
+/// The first media type of `Accept`, without parameters.
+fn accepted(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(ACCEPT)?.to_str().ok()?;
+    Some(value.split([',', ';']).next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+fn json(document: &impl Serialize) -> Result<Response<Body>, Problem> {
+    let body = serde_json::to_vec(document).map_err(|error| {
+        tracing::error!(%error, "a document could not be written");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the document could not be written")
+    })?;
+    let mut response = Response::new(full(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}

@@ -1,0 +1,55 @@
+//! Errors of the report's API, as RFC 9457 problem details.
+
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+use weir_storage::index::IndexError;
+
+use crate::http::{Body, full};
+
+/// A problem to answer with.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    extra: Value,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), extra: json!({}) }
+    }
+
+    pub(super) fn not_found(what: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("{what} is not known here"))
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// The same with one more member.
+    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+        self.extra[name] = value;
+        self
+    }
+
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut body = self.extra.clone();
+        body["type"] = "about:blank".into();
+        body["title"] = self.status.canonical_reason().unwrap_or("Error").into();
+        body["status"] = self.status.as_u16().into();
+        body["detail"] = self.detail.clone().into();
+        let mut response = Response::new(full(body.to_string()));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+impl From<IndexError> for Problem {
+    fn from(error: IndexError) -> Self {
+        tracing::error!(%error, "the report could not be read");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the index could not be read")
+    }
+}

@@ -1,0 +1,233 @@
+//! A registry on a loopback port that answers what a script says, byte for byte, and remembers what it was asked.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use weir_scanner::oci::Digest;
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub method: String,
+    /// Path with query.
+    pub target: String,
+    /// Headers by lowercase name.
+    pub headers: HashMap<String, String>,
+}
+
+impl Ask {
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// Where a `Range: bytes=N-` begins.
+    pub fn range_start(&self) -> Option<usize> {
+        self.header("range")?.strip_prefix("bytes=")?.split('-').next()?.parse().ok()
+    }
+}
+
+/// How a connection goes on after an answer's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Open for the next request.
+    KeepAlive,
+    /// Closed.
+    Close,
+    /// Neither more bytes nor an end, until the registry goes.
+    Stall,
+}
+
+/// Bytes to send, and what follows them.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    pub ending: Ending,
+}
+
+impl Answer {
+    /// A complete answer with its length.
+    pub fn new(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Self {
+        let mut text = format!("HTTP/1.1 {status} Scripted\r\nContent-Length: {}\r\n", body.len());
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(body);
+        Self { bytes, ending: Ending::KeepAlive }
+    }
+
+    /// Exactly these bytes, then this ending.
+    pub fn raw(bytes: impl Into<Vec<u8>>, ending: Ending) -> Self {
+        Self { bytes: bytes.into(), ending }
+    }
+
+    /// The same without its body, for HEAD.
+    pub fn head_only(mut self) -> Self {
+        let end = self.bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        self.bytes.truncate(end);
+        self
+    }
+
+    /// The same, cut `count` bytes into its body and closed.
+    pub fn cut(mut self, count: usize) -> Self {
+        let end = self.bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        self.bytes.truncate(end + count);
+        self.ending = Ending::Close;
+        self
+    }
+}
+
+type Script = dyn Fn(&Ask) -> Answer + Send + Sync;
+
+/// The registry; dropping it ends it.
+pub struct Registry {
+    pub address: SocketAddr,
+    asked: Arc<Mutex<Vec<Ask>>>,
+    task: JoinHandle<()>,
+}
+
+impl Registry {
+    /// Starts a registry that answers by `script`. HEAD answers are stripped of their bodies.
+    pub async fn start(script: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked: Arc<Mutex<Vec<Ask>>> = Arc::default();
+        let script: Arc<Script> = Arc::new(script);
+        let log = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(converse(stream, Arc::clone(&script), Arc::clone(&log)));
+            }
+        });
+        Self { address, asked, task }
+    }
+
+    /// A registry that holds images and answers truthfully, except where `lie` has another answer.
+    pub async fn with_images(images: &[&Image], lie: impl Fn(&Ask) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        let images: Vec<Image> = images.iter().map(|image| (*image).clone()).collect();
+        Self::start(move |ask| lie(ask).unwrap_or_else(|| truth(&images, ask))).await
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What was asked so far.
+    pub fn asked(&self) -> Vec<Ask> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// How many requests had this method and a path that ends so.
+    pub fn count(&self, method: &str, end: &str) -> usize {
+        self.asked().iter().filter(|ask| ask.method == method && ask.path().ends_with(end)).count()
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn converse(stream: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec<Ask>>>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    loop {
+        let Some(ask) = read_ask(&mut reader).await else { return };
+        log.lock().unwrap().push(ask.clone());
+        let mut answer = script(&ask);
+        if ask.method == "HEAD" {
+            answer = answer.head_only();
+        }
+        if writer.write_all(&answer.bytes).await.is_err() {
+            return;
+        }
+        match answer.ending {
+            Ending::KeepAlive => {}
+            Ending::Close => {
+                let _ = writer.shutdown().await;
+                // Reading to the end lets the close be a FIN: unread bytes would make it a reset.
+                let _ = reader.read_to_end(&mut Vec::new()).await;
+                return;
+            }
+            Ending::Stall => {
+                let _ = reader.read_to_end(&mut Vec::new()).await;
+                return;
+            }
+        }
+    }
+}
+
+async fn read_ask(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Ask> {
+    let mut line = String::new();
+    if reader.read_line(&mut line).await.ok()? == 0 {
+        return None;
+    }
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = HashMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).await.ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    Some(Ask { method, target, headers })
+}
+
+/// An image as a registry holds it: contents by digest, and the manifest its tags name.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub repository: String,
+    pub tag: String,
+    /// Digest and media type of what the tag names.
+    pub manifest: (Digest, String),
+    /// Every content by digest, with its media type.
+    pub contents: HashMap<Digest, (String, Vec<u8>)>,
+}
+
+impl Image {
+    pub fn content(&self, digest: &Digest) -> &[u8] {
+        &self.contents[digest].1
+    }
+}
+
+/// What an honest registry answers.
+fn truth(images: &[Image], ask: &Ask) -> Answer {
+    if ask.path() == "/v2/" {
+        return Answer::new(200, &[], b"{}");
+    }
+    let missing = || Answer::new(404, &[("Content-Type", "application/json")], br#"{"errors":[{"code":"NAME_UNKNOWN","message":"no"}]}"#);
+    let Some(rest) = ask.path().strip_prefix("/v2/") else { return missing() };
+    for image in images {
+        let Some(rest) = rest.strip_prefix(&image.repository).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        let Some((kind, name)) = rest.split_once('/') else { continue };
+        if kind == "tags" {
+            let body = format!(r#"{{"name":"{}","tags":["{}"]}}"#, image.repository, image.tag);
+            return Answer::new(200, &[("Content-Type", "application/json")], body.as_bytes());
+        }
+        let digest = if kind == "manifests" && name == image.tag { Some(image.manifest.0) } else { Digest::parse(name).ok() };
+        let Some(digest) = digest else { continue };
+        let Some((media_type, bytes)) = image.contents.get(&digest) else { continue };
+        let (name, media_type) = (digest.to_string(), if kind == "blobs" { "application/octet-stream" } else { media_type.as_str() });
+        let headers = [("Content-Type", media_type), ("Docker-Content-Digest", name.as_str())];
+        return match ask.range_start() {
+            Some(start) if kind == "blobs" => {
+                let range = format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len());
+                Answer::new(206, &[headers[0], headers[1], ("Content-Range", &range)], &bytes[start..])
+            }
+            _ => Answer::new(200, &headers, bytes),
+        };
+    }
+    missing()
+}
