@@ -10,9 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +21,9 @@ use tracing::error;
 
 /// How long aborted tasks get to drop what they hold, after the deadline of [`Tasks::wait`] has passed.
 const ABORT_GRACE: Duration = Duration::from_secs(1);
+
+/// The nice value of threads that give way: about a tenth of an ordinary thread's share where processors are short.
+const LOW_PRIORITY: i32 = 10;
 
 /// The owner of tasks. Clones share the same tasks.
 #[derive(Clone, Debug)]
@@ -102,8 +106,9 @@ impl Tasks {
         Task { name, handle }
     }
 
-    /// Waits for a permit of `class`, then runs `closure` on a thread that may block. The closure cannot be stopped from
-    /// outside: it must end by itself when what it reads ends.
+    /// Waits for a permit of `class`, then runs `closure` on a thread of its own that may block, and that leaves the
+    /// processors to everything else: what is not on the path of a pull must not slow one down. The closure cannot be
+    /// stopped from outside: it must end by itself when what it reads ends.
     pub async fn blocking<T, F>(&self, name: &'static str, class: &PermitClass, closure: F) -> Result<T, TaskError>
     where
         T: Send + 'static,
@@ -116,12 +121,22 @@ impl Tasks {
             permit = class.permits.clone().acquire_owned() => permit.map_err(|_| stopped())?,
         };
         let entry = Running::enter(&self.running, name);
-        let handle = self.tracker.spawn_blocking(move || {
+        let counted = self.tracker.token();
+        let (answer, answered) = oneshot::channel();
+        let run = move || {
             // The permit goes with the thread: a caller that gives up waiting does not let one thread too many start.
-            let _held = (permit, entry);
-            catch_unwind(AssertUnwindSafe(closure)).map_err(|panic| panicked(name, panic.as_ref()))
-        });
-        Task { name, handle }.await
+            let held = (permit, entry, counted);
+            give_way();
+            let outcome = catch_unwind(AssertUnwindSafe(closure)).map_err(|panic| panicked(name, panic.as_ref()));
+            drop(held);
+            // A caller that gave up wants no answer.
+            let _: Result<(), _> = answer.send(outcome);
+        };
+        if let Err(cause) = thread::Builder::new().name(name.to_owned()).spawn(run) {
+            error!(task = name, "no thread for {name}: {cause}");
+            return Err(stopped());
+        }
+        answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// The level that says shutdown has begun. Tasks started later see it too.
@@ -242,6 +257,12 @@ impl<F: Future> Future for CatchPanic<F> {
             Err(panic) => Poll::Ready(Err(panic)),
         }
     }
+}
+
+/// Lowers the priority of the calling thread and of those it starts, which on Linux is each thread's own affair. Where the
+/// system refuses, the work is done all the same.
+fn give_way() {
+    let _: Result<(), _> = rustix::process::setpriority_process(None, LOW_PRIORITY);
 }
 
 /// The text of a panic, where it has one.

@@ -64,7 +64,7 @@ pub struct FeedSource(Kind);
 #[derive(Clone)]
 enum Kind {
     Directory(PathBuf),
-    Url { base: Url, client: HttpClient, scratch: PathBuf },
+    Url { base: Url, client: Box<HttpClient>, scratch: PathBuf },
 }
 
 /// What asking for one feed gave.
@@ -90,7 +90,7 @@ impl FeedSource {
     pub fn url(base: Url, scratch: PathBuf) -> Result<Self, SourceError> {
         let client =
             plain_client().map_err(|error| SourceError::Client { url: base.clone(), detail: error.to_string() })?;
-        Ok(Self(Kind::Url { base, client, scratch }))
+        Ok(Self(Kind::Url { base, client: Box::new(client), scratch }))
     }
 
     /// What a person wrote: a URL, or a directory that is there.

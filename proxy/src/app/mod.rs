@@ -41,10 +41,10 @@ const COMPOSED_QUEUE: usize = 256;
 const SWEEP: Duration = Duration::from_secs(60);
 /// How often the store's size is put into the metrics.
 const GAUGES: Duration = Duration::from_secs(5);
-/// How long open responses may go on after a signal.
-const GRACE: Duration = Duration::from_secs(25);
+/// How long open responses may go on after a signal: with what follows, less than the 30 s after which Kubernetes kills.
+const GRACE: Duration = Duration::from_secs(20);
 /// How long tasks get after that.
-const LAST: Duration = Duration::from_secs(5);
+const LAST: Duration = Duration::from_secs(3);
 
 /// Why weir could not start.
 #[derive(Debug, thiserror::Error)]

@@ -149,7 +149,8 @@ pub enum Asked {
 pub(super) fn of_pull(asked: Asked, error: &PullError, relay: bool) -> ApiError {
     match error {
         PullError::Upstream(error) => of_upstream(asked, error, relay),
-        PullError::Content { .. } => {
+        PullError::Content { .. }
+        | PullError::Blob(BlobError::DigestMismatch { .. } | BlobError::LengthMismatch { .. }) => {
             ApiError::new(ErrorCode::Unavailable, "the upstream sent something else than was asked for")
                 .detail(cause(error))
         }
@@ -181,7 +182,7 @@ fn of_upstream(asked: Asked, error: &UpstreamError, relay: bool) -> ApiError {
         error if error.is_refusal() => {
             ApiError::new(ErrorCode::Denied, "the upstream refuses access to this repository").detail(cause(error))
         }
-        UpstreamError::RateLimited { after, .. } => {
+        UpstreamError::RateLimited { after, .. } | UpstreamError::Token { status: Some(429), after, .. } => {
             let mut answer =
                 ApiError::new(ErrorCode::Unavailable, "the upstream limits requests").status(503).detail(cause(error));
             answer.retry_after = after.map(|after| after.as_secs().clamp(1, 300));

@@ -1,15 +1,11 @@
-//! Response bodies: from memory, from a reader, from chunks as they come.
+//! Response bodies: from memory, from chunks as they come.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, ReadBuf};
-
-/// How much a reader is asked for at once; one such buffer is the memory a response takes.
-const READ_BYTES: usize = 128 * 1024;
 
 /// The body of every response. An error in it closes the connection short of the body's end.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -36,12 +32,6 @@ pub fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A body read from `reader`. With `length`, the response carries it, at most that many bytes are read, and an end of file
-/// before it is an error; without, the body ends where the reader does.
-pub fn from_reader(reader: impl AsyncRead + Send + 'static, length: Option<u64>) -> Body {
-    ReaderBody { reader: Box::pin(reader), remaining: length, buffer: BytesMut::new(), ended: false }.boxed_unsync()
-}
-
 /// A body of chunks: `next` is called with `state` for each and returns the chunk with the state for the one after, or
 /// `None` at the end. The length is not announced unless `length` says it.
 pub fn from_chunks<S, F, Fut>(state: S, length: Option<u64>, next: F) -> Body
@@ -53,57 +43,6 @@ where
     ChunkBody { next, step: Step::Ready(state), remaining: length }.boxed_unsync()
 }
 
-struct ReaderBody {
-    reader: Pin<Box<dyn AsyncRead + Send>>,
-    remaining: Option<u64>,
-    buffer: BytesMut,
-    ended: bool,
-}
-
-impl hyper::body::Body for ReaderBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        if this.ended || this.remaining == Some(0) {
-            return Poll::Ready(None);
-        }
-        let wanted =
-            this.remaining.map_or(READ_BYTES, |left| READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES)));
-        this.buffer.resize(wanted, 0);
-        let mut space = ReadBuf::new(&mut this.buffer);
-        let outcome = ready!(this.reader.as_mut().poll_read(context, &mut space));
-        let count = space.filled().len();
-        if let Err(error) = outcome {
-            this.ended = true;
-            return Poll::Ready(Some(Err(BodyError::new(error))));
-        }
-        if count == 0 {
-            this.ended = true;
-            return Poll::Ready(
-                this.remaining.map(|left| Err(BodyError::new(format!("reader ended {left} bytes early")))),
-            );
-        }
-        if let Some(left) = &mut this.remaining {
-            *left -= count as u64;
-        }
-        let chunk = this.buffer.split_to(count).freeze();
-        Poll::Ready(Some(Ok(Frame::data(chunk))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ended || self.remaining == Some(0)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
 struct ChunkBody<S, F, Fut> {
     next: F,
     step: Step<S, Fut>,
@@ -113,6 +52,9 @@ struct ChunkBody<S, F, Fut> {
 enum Step<S, Fut> {
     Ready(S),
     Waiting(Pin<Box<Fut>>),
+    /// hyper drops what it has not flushed when a body fails, the response's head included. It flushes when a body has
+    /// nothing to give for now, so a failure is shown one poll later.
+    Failing(BodyError),
     Ended,
 }
 
@@ -135,26 +77,30 @@ where
         let mut future = match std::mem::replace(&mut this.step, Step::Ended) {
             Step::Ready(state) => Box::pin((this.next)(state)),
             Step::Waiting(future) => future,
+            Step::Failing(error) => return Poll::Ready(Some(Err(error))),
             Step::Ended => return Poll::Ready(None),
         };
         let Poll::Ready(outcome) = future.as_mut().poll(context) else {
             this.step = Step::Waiting(future);
             return Poll::Pending;
         };
-        Poll::Ready(match outcome {
+        let error = match outcome {
             Ok(Some((chunk, state))) => {
                 this.step = Step::Ready(state);
                 if let Some(left) = &mut this.remaining {
                     *left = left.saturating_sub(chunk.len() as u64);
                 }
-                Some(Ok(Frame::data(chunk)))
+                return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
             Ok(None) => match this.remaining {
-                Some(left) if left > 0 => Some(Err(BodyError::new(format!("chunks ended {left} bytes early")))),
-                _ => None,
+                Some(left) if left > 0 => BodyError::new(format!("chunks ended {left} bytes early")),
+                _ => return Poll::Ready(None),
             },
-            Err(error) => Some(Err(error)),
-        })
+            Err(error) => error,
+        };
+        this.step = Step::Failing(error);
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -167,19 +113,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-
-    #[tokio::test]
-    async fn a_reader_gives_its_length_and_no_more() {
-        let body = from_reader(&b"hello world"[..], Some(5));
-        assert_eq!(hyper::body::Body::size_hint(&body).exact(), Some(5));
-        assert_eq!(body.collect().await.unwrap().to_bytes(), "hello");
-        assert_eq!(from_reader(&b"hello"[..], None).collect().await.unwrap().to_bytes(), "hello");
-    }
-
-    #[tokio::test]
-    async fn a_reader_short_of_its_length_is_an_error() {
-        assert!(from_reader(&b"hell"[..], Some(5)).collect().await.is_err());
-    }
 
     #[tokio::test]
     async fn chunks_follow_their_state() {

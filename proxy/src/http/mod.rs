@@ -9,7 +9,7 @@ mod serve;
 mod stamp;
 mod tls;
 
-pub use body::{Body, BodyError, empty, from_chunks, from_reader, full};
+pub use body::{Body, BodyError, empty, from_chunks, full};
 pub use serve::{ConnInfo, ServeLimits, serve};
 pub(crate) use stamp::FileStamp;
 pub use tls::{TlsError, TlsListener};

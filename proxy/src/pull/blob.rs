@@ -33,6 +33,16 @@ pub struct BlobAnswer {
     pub result: BlobResult,
 }
 
+/// Waits until the blob's bytes are certain to come. An empty one has no last byte to hold back, so its end is waited for:
+/// otherwise an upstream that sends nothing would be believed before the digest is checked.
+async fn begun(reader: &mut BlobReader) -> Result<Option<u64>, BlobError> {
+    let len = reader.started().await?;
+    if len == Some(0) {
+        reader.next_chunk().await?;
+    }
+    Ok(len)
+}
+
 impl Puller {
     /// A reader of the blob, once its first bytes are certain to come.
     ///
@@ -85,7 +95,7 @@ impl Puller {
         let mut tries = if upstream.client_access { 2 } else { 1 };
         loop {
             tries -= 1;
-            let (reader, result) = match self.0.blobs.claim(&digest).await {
+            let (mut reader, result) = match self.0.blobs.claim(&digest).await {
                 Claim::Stored(reader) => (reader, BlobResult::Stored),
                 Claim::Joined(reader) => (reader, BlobResult::Joined),
                 Claim::Fetch(writer, reader) => {
@@ -105,7 +115,7 @@ impl Puller {
                     (reader, BlobResult::Fetched)
                 }
             };
-            match reader.started().await {
+            match begun(&mut reader).await {
                 Ok(len) => return Ok(BlobAnswer { reader, len, result }),
                 Err(_) if result == BlobResult::Joined && tries > 0 => {}
                 Err(error) => {
@@ -143,7 +153,8 @@ impl Puller {
             }
         }
         let size = self.head_blob(upstream, location, digest, identity).await?;
-        let record = LinkRecord { kind: LinkKind::Blob, seen_at: self.0.clock.now(), size, media_type: None };
+        // The size is what an unverified answer says: it guides this fetch, and is not kept to be held against later ones.
+        let record = LinkRecord { kind: LinkKind::Blob, seen_at: self.0.clock.now(), size: None, media_type: None };
         let place = location.clone();
         self.record("a blob's place", move |index| {
             index.links().put(&place.upstream, &place.repository, &digest, &record)

@@ -71,10 +71,12 @@ impl Fetch {
                     None => return Ok(()),
                     Some(cut) => cut,
                 },
+                // Before the first byte the client has retried what may be retried.
+                Err(error) if before == 0 => return Err(error.into()),
                 Err(error) => error,
             };
-            // Before the first byte the client has retried what may be retried; and only an outage may heal.
-            if writer.position() == 0 || matches!(cut.retry(), Retry::Never) {
+            // Only an outage may heal. A body cut before its first byte is one too: readers may have its length already.
+            if matches!(cut.retry(), Retry::Never) {
                 return Err(cut.into());
             }
             fruitless = if writer.position() > before { 0 } else { fruitless + 1 };
@@ -112,6 +114,8 @@ impl Fetch {
                 writer.set_expected_len(len).map_err(PullError::Blob)?;
             }
         }
+        // A body that ends with its connection looks whole wherever it ends, unless it is known how long it must be.
+        reply.len = reply.len.or(self.described);
         // A registry that ignores Range starts again; what is already there is passed over.
         let mut skip = position
             .checked_sub(reply.start)

@@ -260,6 +260,7 @@ impl Puller {
             bytes: reply.bytes.to_vec(),
             tag,
             children: children(&document),
+            link_children: !upstream.client_access,
             now,
         };
         self.record("a manifest", move |index| index.manifests().put(put)).await;

@@ -215,9 +215,16 @@ fn fold(outcomes: &[LayerOutcome], config: &Result<ImageConfig, Reason>) -> (Ima
     (inventory, reasons)
 }
 
-/// Why a layer's bytes are not the ones the configuration names, where they are not.
+/// Why a layer's bytes are not the ones the configuration names, where they are not. A layer that could not be decoded to its
+/// end has no digest to compare: its own reason says more.
 fn mismatch(outcome: &LayerOutcome, expected: Option<&Digest>) -> Option<Reason> {
-    let LayerOutcome::Read(LayerInventory { diff_id, .. }) = outcome else { return None };
+    let LayerOutcome::Read(LayerInventory { diff_id, reasons, .. }) = outcome else { return None };
+    let cut = |reason: &Reason| {
+        matches!(reason.code, ReasonCode::DecodeFailed | ReasonCode::LayerTooLarge | ReasonCode::RatioTooHigh)
+    };
+    if reasons.iter().any(cut) {
+        return None;
+    }
     let expected = expected.filter(|expected| *expected != diff_id)?;
     Some(Reason::new(
         ReasonCode::DiffIdMismatch,

@@ -179,11 +179,8 @@ impl Scanner {
             // Leaves the set however the task ends, so that a panic does not keep the image out for ever.
             let _working = Working { scanner: &scanner, digest };
             let token = scanner.0.tasks.token();
-            match token.run_until_cancelled(scanner.read_image(&location, digest, pulled)).await {
-                Some(Err(error)) => {
-                    tracing::error!(image.digest = %digest, %error, "the image's scan could not be recorded")
-                }
-                Some(Ok(())) | None => {}
+            if let Some(Err(error)) = token.run_until_cancelled(scanner.read_image(&location, digest, pulled)).await {
+                tracing::error!(image.digest = %digest, %error, "the image's scan could not be recorded");
             }
         });
         true

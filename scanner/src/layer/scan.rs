@@ -1,7 +1,7 @@
 //! Reads one layer from its blob: decode, hash, walk, detect.
 //!
 //! Two threads share the work: a second one decodes, which is three quarters of it, while the caller's hashes and walks.
-//! `docs/performance.md` has the measurement behind that.
+//! docs/adr/0004 has the measurement behind the decoder.
 
 use std::thread;
 
@@ -31,9 +31,11 @@ pub fn scan_layer<R: AsyncRead + Unpin + Send>(
     limits: &LayerLimits,
     runtime: &Handle,
 ) -> Result<LayerInventory, Reason> {
-    let (writer, mut reader) = pipeline();
+    let (writer, reader) = pipeline();
     let mut collector = Collector::new(limits.max_kept_bytes);
-    let (entries, decoded) = thread::scope(|scope| {
+    let (entries, reader, decoded) = thread::scope(|scope| {
+        // Owned in here: a detector that panics drops it, which ends the decoding thread the scope waits for.
+        let mut reader = reader;
         let decode = move || writer.run(blob, limits, runtime);
         let thread = thread::Builder::new()
             .name("layer-decode".into())
@@ -41,7 +43,7 @@ pub fn scan_layer<R: AsyncRead + Unpin + Send>(
             .map_err(|error| Reason::new(ReasonCode::ScannerFailed, format!("no thread for decoding: {error}")))?;
         // A read fails for the reason the pipeline keeps.
         let (entries, _) = walk(&mut reader, detectors, limits, &mut collector);
-        Ok((entries, thread.join()))
+        Ok((entries, reader, thread.join()))
     })?;
     if decoded.is_err() {
         return Err(Reason::new(ReasonCode::ScannerFailed, "decoding panicked"));

@@ -163,6 +163,12 @@ impl<'de> Deserialize<'de> for Digest {
 #[derive(Clone)]
 pub struct DigestHasher(Hasher);
 
+impl fmt::Debug for DigestHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestHasher")
+    }
+}
+
 #[derive(Clone)]
 enum Hasher {
     Sha256(Sha256),

@@ -2,8 +2,8 @@
 //!
 //! Owns hashing and writing what was fetched, and ends in exactly one of two ways: [`BlobWriter::commit`] after the
 //! digest was verified, or failed, which is what every other way of losing the writer means. Bytes are shown to the
-//! readers as they are appended; hashing and writing follow in batches on a blocking thread, one at a time, while the
-//! next batch is being fetched.
+//! readers as they are appended; hashing and writing follow in batches, side by side on two blocking threads, one batch at
+//! a time, while the next one is being fetched.
 //!
 //! A write that fails does not end the fetch: see [`growth`](super::growth) for what readers get then. The digest is
 //! still computed and still decides whether they see the last chunk.
@@ -32,10 +32,39 @@ const BATCH: usize = 512 << 10;
 #[derive(Debug)]
 pub struct BlobWriter {
     flight: Box<Flight>,
-    engine: Option<Box<Engine>>,
-    job: Option<oneshot::Receiver<Box<Engine>>>,
+    hasher: Worker<DigestHasher>,
+    disk: Worker<Disk>,
     batch: Vec<Bytes>,
     batch_weight: usize,
+}
+
+/// One of the two that work on batches: here, or away on a blocking thread.
+#[derive(Debug)]
+enum Worker<T> {
+    Here(Box<T>),
+    Away(oneshot::Receiver<Box<T>>),
+    /// Its job panicked, or was not run because the store is closed.
+    Lost,
+}
+
+impl<T> Worker<T> {
+    /// Waits until it is back.
+    async fn settle(&mut self) -> Result<(), BlobError> {
+        if let Self::Away(job) = self {
+            *self = job.await.map_or(Self::Lost, Self::Here);
+        }
+        if matches!(self, Self::Here(_)) { Ok(()) } else { Err(BlobError::WriterGone) }
+    }
+
+    fn take(&mut self) -> Option<Box<T>> {
+        match std::mem::replace(self, Self::Lost) {
+            Self::Here(worker) => Some(worker),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
 }
 
 /// What became of a committed blob.
@@ -49,15 +78,15 @@ pub struct Committed {
 
 impl BlobWriter {
     pub(crate) fn new(shared: Arc<Shared>, digest: Digest, growth: Arc<Growth>) -> Self {
-        let engine = Engine {
-            hasher: DigestHasher::new(digest.algorithm()),
+        let hasher = Worker::Here(Box::new(DigestHasher::new(digest.algorithm())));
+        let disk = Worker::Here(Box::new(Disk {
             partial: PartialFile::new(Arc::clone(&shared), &digest),
             shared: Arc::clone(&shared),
             growth: Arc::clone(&growth),
             written: 0,
-        };
+        }));
         let flight = Box::new(Flight { shared, digest, growth, cause: BlobError::WriterGone });
-        Self { flight, engine: Some(Box::new(engine)), job: None, batch: Vec::new(), batch_weight: 0 }
+        Self { flight, hasher, disk, batch: Vec::new(), batch_weight: 0 }
     }
 
     /// The digest this blob must have.
@@ -102,7 +131,7 @@ impl BlobWriter {
         self.flight.growth.push(bytes.clone()).inspect_err(|error| self.flight.cause = error.clone())?;
         self.batch_weight += weight(&bytes);
         self.batch.push(bytes);
-        if self.batch_weight >= BATCH && self.engine.is_some() {
+        if self.batch_weight >= BATCH {
             self.start();
         }
         Ok(())
@@ -118,10 +147,11 @@ impl BlobWriter {
     /// could not be stored is not an error: see [`Committed::stored`].
     pub async fn commit(mut self) -> Result<Committed, BlobError> {
         self.settle().await?;
-        let Self { flight, engine, batch, .. } = self;
-        let engine = engine.expect("settle leaves the engine here or fails");
+        let (hasher, disk) = (self.hasher.take(), self.disk.take());
+        let (hasher, disk) = hasher.zip(disk).expect("settle leaves both here or fails");
+        let Self { flight, batch, .. } = self;
         let shared = Arc::clone(&flight.shared);
-        let finished = shared.background.call("blob-commit", move || engine.finish(*flight, &batch)).await;
+        let finished = shared.background.call("blob-commit", move || disk.finish(*hasher, *flight, &batch)).await;
         finished.unwrap_or(Err(BlobError::WriterGone))
     }
 
@@ -132,44 +162,45 @@ impl BlobWriter {
 
     /// Waits for the batch that is being hashed and written.
     async fn settle(&mut self) -> Result<(), BlobError> {
-        if let Some(job) = &mut self.job {
-            let done = job.await;
-            self.job = None;
-            // A job that panicked, or was not run because the store is closed, has taken the hasher with it.
-            self.engine = done.ok();
-        }
-        if self.engine.is_some() { Ok(()) } else { Err(BlobError::WriterGone) }
+        self.hasher.settle().await?;
+        self.disk.settle().await
     }
 
-    /// Hashes and writes the batch on a blocking thread; only while no other batch is there.
+    /// Hashes and writes the batch on blocking threads; only while no other batch is there.
     fn start(&mut self) {
-        if let Some(mut engine) = self.engine.take() {
-            let batch = std::mem::take(&mut self.batch);
-            self.batch_weight = 0;
-            self.job = Some(self.flight.shared.background.call("blob-write", move || {
-                engine.hash(&batch);
-                engine.write(&batch);
-                engine
-            }));
+        if !matches!((&self.hasher, &self.disk), (Worker::Here(_), Worker::Here(_))) {
+            return;
         }
+        let (Some(mut hasher), Some(mut disk)) = (self.hasher.take(), self.disk.take()) else { return };
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_weight = 0;
+        let background = &self.flight.shared.background;
+        let hashed = batch.clone();
+        self.disk = Worker::Away(background.call("blob-write", move || {
+            disk.write(&batch);
+            disk
+        }));
+        self.hasher = Worker::Away(background.call("blob-hash", move || {
+            hash(&mut hasher, &hashed);
+            hasher
+        }));
     }
 }
 
-/// What works on the bytes, on a blocking thread.
-struct Engine {
+fn hash(hasher: &mut DigestHasher, batch: &[Bytes]) {
+    batch.iter().for_each(|chunk| hasher.update(chunk));
+}
+
+/// What writes the bytes, on a blocking thread.
+struct Disk {
     shared: Arc<Shared>,
-    hasher: DigestHasher,
     partial: PartialFile,
     growth: Arc<Growth>,
     /// Bytes the file holds.
     written: u64,
 }
 
-impl Engine {
-    fn hash(&mut self, batch: &[Bytes]) {
-        batch.iter().for_each(|chunk| self.hasher.update(chunk));
-    }
-
+impl Disk {
     /// Writes the batch, unless the disk has refused one before.
     fn write(&mut self, batch: &[Bytes]) {
         if self.growth.degraded() || batch.is_empty() {
@@ -190,10 +221,10 @@ impl Engine {
         }
     }
 
-    fn finish(mut self, mut flight: Flight, batch: &[Bytes]) -> Result<Committed, BlobError> {
-        self.hash(batch);
+    fn finish(mut self, mut hasher: DigestHasher, mut flight: Flight, batch: &[Bytes]) -> Result<Committed, BlobError> {
+        hash(&mut hasher, batch);
         let len = self.growth.len();
-        let digest = self.hasher.clone().finish();
+        let digest = hasher.finish();
         self.growth
             .expect_len(len)
             .and_then(|()| flight.verify(digest))
@@ -219,9 +250,9 @@ impl Engine {
     }
 }
 
-impl fmt::Debug for Engine {
+impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("partial", &self.partial).field("written", &self.written).finish_non_exhaustive()
+        f.debug_struct("Disk").field("partial", &self.partial).field("written", &self.written).finish_non_exhaustive()
     }
 }
 

@@ -65,6 +65,9 @@ pub struct ManifestPut {
     pub tag: Option<Tag>,
     /// What it names, in its order.
     pub children: Vec<ChildLink>,
+    /// Whether naming a child is proof enough that the repository holds it. A manifest is its author's word: where readers
+    /// differ in what they may see, each child is asked for by itself before it gets a link.
+    pub link_children: bool,
     /// When the upstream answered, seconds since the epoch.
     pub now: i64,
 }
@@ -86,7 +89,7 @@ impl<'a> Manifests<'a> {
 
     /// Stores a manifest with its links, its tag, its edges and the users of its layers, in one batch.
     pub fn put(&self, put: ManifestPut) -> Result<(), IndexError> {
-        let ManifestPut { upstream, repository, digest, media_type, bytes, tag, children, now } = put;
+        let ManifestPut { upstream, repository, digest, media_type, bytes, tag, children, link_children, now } = put;
         let mut batch = Batch::new();
         let link = LinkRecord {
             kind: LinkKind::Manifest,
@@ -96,7 +99,7 @@ impl<'a> Manifests<'a> {
         };
         link::put(&mut batch, &upstream, &repository, &digest, &link);
         for (position, child) in children.into_iter().enumerate() {
-            put_child(&mut batch, &upstream, &repository, digest, position, child, now);
+            put_child(&mut batch, &upstream, &repository, digest, position, child, link_children.then_some(now));
         }
         // Revalidating a tag brings the same manifest again and again; its bytes are written once.
         let stored = intact(self.get(&digest))?;
@@ -121,11 +124,13 @@ fn put_child(
     parent: Digest,
     position: usize,
     child: ChildLink,
-    now: i64,
+    linked_at: Option<i64>,
 ) {
-    let kind = if child.kind == ChildKind::Manifest { LinkKind::Manifest } else { LinkKind::Blob };
-    let held = LinkRecord { kind, seen_at: now, size: Some(child.size), media_type: Some(child.media_type) };
-    link::put(batch, upstream, repository, &child.digest, &held);
+    if let Some(seen_at) = linked_at {
+        let kind = if child.kind == ChildKind::Manifest { LinkKind::Manifest } else { LinkKind::Blob };
+        let held = LinkRecord { kind, seen_at, size: Some(child.size), media_type: Some(child.media_type) };
+        link::put(batch, upstream, repository, &child.digest, &held);
+    }
     let kind = match child.kind {
         ChildKind::Manifest => EdgeKind::Manifest,
         ChildKind::Config => EdgeKind::Config,
@@ -158,8 +163,20 @@ mod tests {
             bytes: bytes.to_vec(),
             tag: tag.map(|tag| Tag::parse(tag).unwrap()),
             children: vec![child("config", ChildKind::Config), child("layer", ChildKind::Layer)],
+            link_children: true,
             now,
         }
+    }
+
+    #[test]
+    fn a_manifest_s_word_about_its_children_can_be_left_unbelieved() {
+        let index = Index::in_memory();
+        let put = ManifestPut { link_children: false, ..nginx(b"one", None, 100) };
+        let (repository, layer) = (put.repository.clone(), put.children[1].digest);
+        index.manifests().put(put).unwrap();
+        assert_eq!(index.links().get("docker.io", &repository, &layer).unwrap(), None);
+        assert!(index.links().get("docker.io", &repository, &Digest::of(b"one")).unwrap().is_some());
+        assert_eq!(index.layers().users(&layer, 10).unwrap(), [Digest::of(b"one")]);
     }
 
     #[test]

@@ -8,47 +8,48 @@ use tokio::net::TcpStream;
 
 /// An answer as far as it came.
 #[derive(Clone, Debug)]
-pub struct Got {
-    pub status: u16,
+pub(crate) struct Got {
+    pub(crate) status: u16,
     /// Headers by lowercase name.
-    pub headers: HashMap<String, String>,
-    pub body: Vec<u8>,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
     /// Whether as many bytes came as the headers said.
-    pub whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Got {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(&self.body)))
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(&self.body)))
     }
 
     /// The OCI error code.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.json()["errors"][0]["code"].as_str().unwrap().to_owned()
     }
 }
 
 /// GET without more.
-pub async fn get(address: SocketAddr, target: &str) -> Got {
+pub(crate) async fn get(address: SocketAddr, target: &str) -> Got {
     request(address, "GET", target, &[]).await
 }
 
 /// GET with headers.
-pub async fn get_with(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Got {
+pub(crate) async fn get_with(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Got {
     request(address, "GET", target, headers).await
 }
 
 /// HEAD.
-pub async fn head(address: SocketAddr, target: &str) -> Got {
+pub(crate) async fn head(address: SocketAddr, target: &str) -> Got {
     request(address, "HEAD", target, &[]).await
 }
 
 /// One request on a connection of its own.
-pub async fn request(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)]) -> Got {
+pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)]) -> Got {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {

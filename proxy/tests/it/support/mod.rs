@@ -5,6 +5,6 @@ mod client;
 mod registry;
 mod weir;
 
-pub use client::{Got, get, get_with, head, request};
-pub use registry::{Answer, Ask, Ending, Image, Registry};
-pub use weir::{Weir, eventually};
+pub(crate) use client::{Got, get, get_with, head, request};
+pub(crate) use registry::{Answer, Ask, Ending, Gate, Image, Registry, noise, truth};
+pub(crate) use weir::{Weir, eventually};

@@ -1,0 +1,62 @@
+# What people and CI run. Each target installs what it misses (deploy/install.sh); `make help` lists them.
+
+SHELL := /bin/bash
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
+
+# One target directory outside the checkout for every clone, and ccache before the compilers: RocksDB is compiled once.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export CC := ccache gcc
+export CXX := ccache g++
+# For the demo, the tests and the benchmarks: the binary, and the image that containerd pulls.
+export WEIR_BIN := $(CARGO_TARGET_DIR)/release/weir
+export WEIR_IMAGE_DIR ?= $(CACHE)/image
+
+# One profile for everything, so that nothing is compiled twice.
+CARGO_FLAGS := --release --workspace --locked
+PHASE := @deploy/phase.sh
+# In all, for every fuzz target: a few minutes in CI, hours by hand with `make fuzz FUZZ_SECONDS=36000`.
+TEST_FUZZ_SECONDS ?= 120
+FUZZ_SECONDS ?= 3600
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo test check fuzz bench image install-build install-run install-bench
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
+
+install-build: ## installs what building needs
+	@deploy/install.sh build
+
+install-run: ## installs what the demo and the tests run
+	@deploy/install.sh build run
+
+install-bench: ## installs the benchmarks' rivals and tools
+	@deploy/install.sh build run bench
+
+build: install-build ## builds weir and says where it is
+	$(PHASE) build cargo build $(CARGO_FLAGS)
+	@echo "weir: $(WEIR_BIN)"
+
+image: install-run ## makes the image that demo, tests and benchmarks pull
+	$(PHASE) image deploy/image/make-image.sh "$(WEIR_IMAGE_DIR)"
+
+demo: build image ## pulls an image through weir and prints what was found; ONCE=1 ends it
+	@deploy/demo/demo.sh
+
+check: install-build ## the fast part of the tests: fmt, clippy, docs, unit tests, dependencies
+	$(PHASE) format cargo fmt --all --check
+	$(PHASE) clippy cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	$(PHASE) docs env RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps
+	$(PHASE) unit-tests cargo test $(CARGO_FLAGS) --lib --quiet
+	$(PHASE) dependencies deploy/check-deps.sh
+
+test: check build image ## everything CI runs
+	$(PHASE) fuzz deploy/fuzz.sh $(TEST_FUZZ_SECONDS)
+	$(PHASE) tests cargo test $(CARGO_FLAGS)
+
+fuzz: install-build ## runs the fuzzers long (FUZZ_SECONDS)
+	$(PHASE) fuzz deploy/fuzz.sh $(FUZZ_SECONDS)
+
+bench: build install-bench image ## measures weir beside its rivals
+	@python3 deploy/bench/bench.py "$(WEIR_BIN)" "$(WEIR_IMAGE_DIR)/oci"

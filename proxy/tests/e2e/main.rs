@@ -1,0 +1,14 @@
+//! weir's binary among the programs it is made for: containerd and skopeo as clients, docker-registry as upstream, Prometheus.
+//!
+//! Every test starts its own processes on loopback ports of its own in a directory of its own, and ends exactly those.
+//! `deploy/install.sh run` brings the programs; a missing one fails the test.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod cli;
+mod disk;
+mod kill;
+mod prometheus;
+mod pull;
+mod shutdown;
+mod skopeo;
+mod support;

@@ -1,0 +1,125 @@
+//! weir's own binary as a process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Daemon, get};
+
+/// `weir serve` over a data directory, ready.
+pub(crate) struct Weir {
+    pub(crate) mirror: SocketAddr,
+    pub(crate) report: SocketAddr,
+    /// From its start until `/readyz` answered 200.
+    pub(crate) start: Duration,
+    pub(crate) data: PathBuf,
+    pub(crate) daemon: Daemon,
+}
+
+impl Weir {
+    /// The binary under test.
+    pub(crate) fn binary() -> &'static Path {
+        Path::new(env!("CARGO_BIN_EXE_weir"))
+    }
+
+    /// A command of the binary, with no setting of the environment but `settings`: `("UPSTREAM__0__URL", …)`.
+    pub(crate) fn command(settings: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(Self::binary());
+        configure(&mut command, settings);
+        command
+    }
+
+    /// Serves `directory/data` with these settings, on ports the system chooses.
+    pub(crate) fn start(directory: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::start_in(directory, &directory.join("data"), settings)
+    }
+
+    /// The same with the data elsewhere; the log stays in `directory`.
+    pub(crate) fn start_in(directory: &Path, data: &Path, settings: &[(&str, &str)]) -> Self {
+        let log = directory.join("weir.log");
+        // Each process says in its own log where it listens.
+        if let Err(error) = std::fs::remove_file(&log) {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
+        }
+        let began = Instant::now();
+        let mut daemon = Daemon::start("weir", directory, Self::binary(), |command| {
+            configure(command, settings);
+            command.env("WEIR_LISTEN__MIRROR", "127.0.0.1:0").env("WEIR_LISTEN__REPORT", "127.0.0.1:0");
+            command.env("WEIR_LOG__FORMAT", "json").arg("serve").arg("--data").arg(data);
+        });
+        let (mirror, report) = daemon.wait_until("weir said where it listens", 30, |daemon| addresses(&daemon.log()));
+        daemon.wait_until("weir is ready", 30, |_| get(report, "/readyz").ok().filter(|answer| answer.status == 200));
+        Self { mirror, report, start: began.elapsed(), data: data.to_owned(), daemon }
+    }
+
+    /// The mirror as a URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.mirror)
+    }
+
+    /// A blob of a repository, asked for by the path of any client.
+    pub(crate) fn blob_target(repository: &str, digest: impl std::fmt::Display) -> String {
+        format!("/v2/docker.io/{repository}/blobs/{digest}")
+    }
+
+    /// A document of the report's API that must be there.
+    #[track_caller]
+    pub(crate) fn ask(&self, target: &str) -> Value {
+        let answer = get(self.report, target).unwrap();
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        answer.json()
+    }
+
+    /// The image's report once it is read completely and matched.
+    #[track_caller]
+    pub(crate) fn result(&mut self, digest: &str, query: &str, seconds: u64) -> Value {
+        let target = format!("/api/v1/images/{digest}/report{query}");
+        let report = self.report;
+        self.daemon.wait_until("the image is read and matched", seconds, |_| {
+            let answer = get(report, &target).ok().filter(|answer| answer.status == 200)?.json();
+            let done = answer["scan"]["status"] == "complete" && answer["scan"]["matched_at"].is_string();
+            done.then_some(answer)
+        })
+    }
+
+    /// Files that were begun and never became blobs.
+    pub(crate) fn partials(&self) -> Vec<PathBuf> {
+        files(&self.data.join("store/partial"))
+    }
+
+    /// Whether the digest is stored.
+    pub(crate) fn stores(&self, digest: &weir_scanner::oci::Digest) -> bool {
+        let hex = digest.hex();
+        self.data.join("store/blobs").join(digest.algorithm().name()).join(&hex[..2]).join(hex).is_file()
+    }
+}
+
+/// The files of a directory, at any depth.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn configure(command: &mut Command, settings: &[(&str, &str)]) {
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy().to_ascii_uppercase();
+        // Loopback is reached without a proxy, and the settings of whoever runs the tests are not the tests'.
+        if name_text.starts_with("WEIR_") || name_text.ends_with("_PROXY") {
+            command.env_remove(&name);
+        }
+    }
+    for (key, value) in settings {
+        command.env(format!("WEIR_{key}"), value);
+    }
+}
+
+fn addresses(log: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let line = log.lines().find(|line| line.contains("\"weir is ready\""))?;
+    let line: Value = serde_json::from_str(line).ok()?;
+    let address = |key: &str| line[key].as_str()?.parse().ok();
+    Some((address("mirror")?, address("report")?))
+}
