@@ -3,7 +3,14 @@
 //!
 //! Inside, imports go down only: `cli` · `app` · `distribution`, `report`, `admin` · `advisory`, `workload` · `scan` ·
 //! `pull` · `upstream` · `http`, `metrics`, `tasks`. `tests/it/architecture.rs` checks it.
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::disallowed_methods,
+        reason = "tests: an unwrap fails where it should, a runtime owns its tasks"
+    )
+)]
 
 pub mod admin;
 pub mod advisory;

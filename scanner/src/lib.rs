@@ -2,7 +2,14 @@
 //! decoded and read once, how layers fold into an image, how versions compare, and which advisories match.
 //!
 //! Nothing here opens a socket, a database or a clock; bytes go in, facts come out. No other weir crate is imported.
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that unwraps fails where it should"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::disallowed_methods,
+        reason = "tests: an unwrap fails where it should, a runtime owns its tasks"
+    )
+)]
 
 pub mod advisory;
 pub mod detect;

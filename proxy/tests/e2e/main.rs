@@ -2,7 +2,7 @@
 //!
 //! Every test starts its own processes on loopback ports of its own in a directory of its own, and ends exactly those.
 //! `deploy/install.sh run` brings the programs; a missing one fails the test.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
 mod cli;
 mod disk;

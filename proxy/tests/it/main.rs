@@ -1,6 +1,5 @@
 //! weir as one piece, over sockets and real files. One binary, since linking RocksDB is slow.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
-#![allow(clippy::disallowed_methods, reason = "clients of a test end with it: they need neither owner nor name")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
 mod access;
 mod architecture;

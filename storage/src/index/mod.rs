@@ -1,7 +1,7 @@
 //! The index: everything weir knows that must survive a restart and is not a blob.
 //!
 //! Owns the handle, the tables and their stored forms. Each table is a file of typed functions over [`engine::Engine`];
-//! [`record`] says how rows look on disk, [`key`] how keys do. When things are written is for the caller to decide, and the
+//! `record` says how rows look on disk, `key` how keys do. When things are written is for the caller to decide, and the
 //! clock is the caller's too. Invariants: every change that belongs together is one batch, and a change that reads before it
 //! writes holds its table's lock, so that none is lost.
 

@@ -112,9 +112,7 @@ async fn the_cause_of_a_failure_reaches_readers_that_wait() {
     let (writer, reader) = harness.fetch(&Digest::of(b"x")).await;
     let waiting = tokio::spawn(read_all(reader));
     tokio::task::yield_now().await;
-    writer.fail(BlobError::Upstream(std::sync::Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(
-        "503 from docker.io",
-    ))));
+    writer.fail(BlobError::Upstream(Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("503 from docker.io"))));
     let (_, error) = waiting.await.unwrap();
     assert_eq!(error.unwrap().to_string(), "the upstream failed: 503 from docker.io");
 }
