@@ -25,9 +25,11 @@ use crate::clock::Clock;
 use crate::distribution::Mirror;
 use crate::http::{ConnInfo, ServeLimits, TlsListener, serve};
 use crate::metrics::Metrics;
+use crate::pull::{Puller, PullerParts};
 use crate::report::Report;
 use crate::scan::{FetchBudget, Scanner, ScannerParts};
 use crate::tasks::Tasks;
+use crate::upstream::UpstreamLimits;
 
 pub use local::{FeedLine, ImportLine, feed_lines, import};
 pub use parts::open_index;
@@ -104,6 +106,8 @@ pub struct Overrides {
     pub detectors: Option<DetectorSet>,
     /// What tells how much space the file system has left.
     pub free_space: Option<FreeSpace>,
+    /// How long upstreams may take.
+    pub upstream_limits: Option<UpstreamLimits>,
     /// How long a layer is left to the clients before weir fetches it itself.
     pub scan_grace: Option<Duration>,
 }
@@ -151,7 +155,18 @@ impl App {
 
         let (seen_sender, seen) = mpsc::channel(SEEN_QUEUE);
         let (composed_sender, composed) = mpsc::channel(COMPOSED_QUEUE);
-        let puller = parts::puller(&config, &blobs, &index, seen_sender, &metrics, &tasks, &clock)?;
+        let puller = {
+            let upstreams = parts::upstreams(&config, overrides.upstream_limits, &metrics)?;
+            Puller::new(PullerParts {
+                upstreams,
+                blobs: blobs.clone(),
+                index: index.clone(),
+                seen: seen_sender,
+                metrics: metrics.serve.clone(),
+                tasks: tasks.clone(),
+                clock: clock.clone(),
+            })
+        };
         let grace = overrides.scan_grace.unwrap_or(parts::GRACE);
         let scanner = Scanner::new(ScannerParts {
             puller: puller.clone(),

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use weir_config::{Access, Anonymous, Config, DataSection, ScanSection, UpstreamSection};
 use weir_scanner::layer::LayerLimits;
 use weir_storage::blob::{BlobStore, BlobStoreConfig, FreeSpace, free_space};
@@ -15,7 +14,7 @@ use super::StartError;
 use crate::advisory::{AdvisoryParts, FeedSource};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::pull::{Puller, PullerParts, Seen, Upstream};
+use crate::pull::Upstream;
 use crate::report::ReportAccess;
 use crate::tasks::Tasks;
 use crate::upstream::{UpstreamClient, UpstreamLimits, UpstreamSettings};
@@ -49,28 +48,17 @@ pub(super) async fn open_blobs(data: &DataSection, space: Option<FreeSpace>) -> 
     Ok(BlobStore::open(config).await?)
 }
 
-pub(super) fn puller(
+/// The configured upstreams, each with its client. Nothing is contacted.
+pub(super) fn upstreams(
     config: &Config,
-    blobs: &BlobStore,
-    index: &Index,
-    seen: mpsc::Sender<Seen>,
+    limits: Option<UpstreamLimits>,
     metrics: &Metrics,
-    tasks: &Tasks,
-    clock: &Clock,
-) -> Result<Puller, StartError> {
-    let upstreams = config.upstreams.iter().map(|section| upstream(section, metrics)).collect::<Result<_, _>>()?;
-    Ok(Puller::new(PullerParts {
-        upstreams,
-        blobs: blobs.clone(),
-        index: index.clone(),
-        seen,
-        metrics: metrics.serve.clone(),
-        tasks: tasks.clone(),
-        clock: clock.clone(),
-    }))
+) -> Result<Vec<Upstream>, StartError> {
+    let usual = UpstreamLimits { response_timeout: RESPONSE_TIMEOUT, ..UpstreamLimits::default() };
+    config.upstreams.iter().map(|section| upstream(section, limits.unwrap_or(usual), metrics)).collect()
 }
 
-fn upstream(section: &UpstreamSection, metrics: &Metrics) -> Result<Upstream, StartError> {
+fn upstream(section: &UpstreamSection, limits: UpstreamLimits, metrics: &Metrics) -> Result<Upstream, StartError> {
     let counters = metrics.serve.clone();
     let settings = UpstreamSettings {
         name: section.name.clone(),
@@ -82,7 +70,7 @@ fn upstream(section: &UpstreamSection, metrics: &Metrics) -> Result<Upstream, St
         token_hosts: section.token_hosts.clone(),
         redirect_hosts: section.redirect_hosts.clone(),
         observer: Arc::new(move |upstream: &str, code: &str| counters.upstream_request(upstream, code)),
-        limits: UpstreamLimits { response_timeout: RESPONSE_TIMEOUT, ..UpstreamLimits::default() },
+        limits,
         ..UpstreamSettings::default()
     };
     let client = UpstreamClient::new(settings)

@@ -5,6 +5,7 @@
 mod bodies;
 mod detours;
 mod manifests;
+mod silence;
 mod statuses;
 
 use std::sync::Arc;
