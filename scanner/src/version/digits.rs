@@ -8,6 +8,21 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
+/// Compares two texts of numbers joined by dots, number by number; missing ones are zero.
+pub(super) fn compare_dotted(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a.split('.'), b.split('.'));
+    loop {
+        let (x, y) = (a.next(), b.next());
+        if x.is_none() && y.is_none() {
+            return Ordering::Equal;
+        }
+        let order = compare(x.unwrap_or(""), y.unwrap_or(""));
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
 /// Splits the ASCII digits off the front.
 pub(super) fn split(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())

@@ -82,7 +82,7 @@ impl<'a> Version<'a> {
 fn compare_versions(a: &Version<'_>, b: &Version<'_>) -> Ordering {
     let (a_pre, b_pre) = (a.pre.map_or("", |(_, number)| number), b.pre.map_or("", |(_, number)| number));
     digits::compare(a.epoch, b.epoch)
-        .then_with(|| compare_release(a.release, b.release))
+        .then_with(|| digits::compare_dotted(a.release, b.release))
         .then_with(|| a.pre_rank().cmp(&b.pre_rank()))
         .then_with(|| digits::compare(a_pre, b_pre))
         .then_with(|| compare_present(a.post, b.post))
@@ -93,20 +93,6 @@ fn compare_versions(a: &Version<'_>, b: &Version<'_>) -> Ordering {
             (a, b) => digits::compare(a.unwrap_or(""), b.unwrap_or("")),
         })
         .then_with(|| compare_local(a.local, b.local))
-}
-
-fn compare_release(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.split('.'), b.split('.'));
-    loop {
-        let (x, y) = (a.next(), b.next());
-        if x.is_none() && y.is_none() {
-            return Ordering::Equal;
-        }
-        let order = digits::compare(x.unwrap_or(""), y.unwrap_or(""));
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
 }
 
 /// What is there is above what is not.

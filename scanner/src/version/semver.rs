@@ -10,7 +10,7 @@ use super::digits;
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     match (Version::of(a), Version::of(b)) {
         (Some(x), Some(y)) => {
-            compare_numbers(x.numbers, y.numbers).then_with(|| compare_prerelease(x.prerelease, y.prerelease))
+            digits::compare_dotted(x.numbers, y.numbers).then_with(|| compare_prerelease(x.prerelease, y.prerelease))
         }
         (Some(_), None) => Ordering::Greater,
         (None, Some(_)) => Ordering::Less,
@@ -35,21 +35,6 @@ impl<'a> Version<'a> {
         }
         let prerelease = (!rest.is_empty()).then(|| rest.strip_prefix('-').unwrap_or(rest));
         Some(Self { numbers, prerelease })
-    }
-}
-
-/// Number by number, missing ones being zero.
-fn compare_numbers(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.split('.'), b.split('.'));
-    loop {
-        let (x, y) = (a.next(), b.next());
-        if x.is_none() && y.is_none() {
-            return Ordering::Equal;
-        }
-        let order = digits::compare(x.unwrap_or(""), y.unwrap_or(""));
-        if order != Ordering::Equal {
-            return order;
-        }
     }
 }
 
