@@ -12,6 +12,7 @@
 )]
 
 pub mod advisory;
+pub mod content;
 pub mod detect;
 pub mod finding;
 #[cfg(any(test, feature = "fixture"))]
@@ -20,5 +21,6 @@ pub mod image;
 pub mod layer;
 pub mod oci;
 pub mod package;
+pub mod risk;
 pub mod verdict;
 pub mod version;

@@ -3,6 +3,7 @@
 //! Each part gets its own piece of the configuration; the whole travels nowhere. Nothing is contacted before the first request.
 
 mod local;
+mod once;
 mod parts;
 mod telemetry;
 
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use weir_config::Config;
+use weir_scanner::content::Buffers;
 use weir_scanner::detect::DetectorSet;
 use weir_storage::blob::{BlobStore, FreeSpace};
 use weir_storage::index::Index;
@@ -32,6 +34,7 @@ use crate::tasks::Tasks;
 use crate::upstream::UpstreamLimits;
 
 pub use local::{FeedLine, ImportLine, feed_lines, import};
+pub use once::{once_parts, once_registry};
 pub use parts::open_index;
 pub use telemetry::start_logging;
 
@@ -179,6 +182,7 @@ impl App {
             tasks: tasks.clone(),
             clock: clock.clone(),
             limits: parts::layer_limits(&config.scan),
+            buffers: Buffers::new(parts::SCAN_MEMORY, config.data.directory.clone()),
             readers: parts::READERS,
             budget: FetchBudget::new(config.scan.fetch_concurrency, config.scan.fetch_budget.bytes()),
         });

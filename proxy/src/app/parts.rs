@@ -25,6 +25,8 @@ pub(super) const GRACE: Duration = Duration::from_secs(15);
 const RESERVE_BYTES: u64 = 64 << 20;
 /// How long an upstream may take to begin its answer: less than the 30 s after which containerd 2.3 gives up on weir.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Memory that files of interest may take while they are looked at, for all layers together.
+pub(super) const SCAN_MEMORY: usize = 64 << 20;
 /// Layers read at once. Each takes two threads; more would only share the same processors.
 pub(super) const READERS: usize = 2;
 

@@ -1,8 +1,10 @@
 //! The command line: what each command takes, and how its end is shown to a person.
 
 mod advisories;
+mod bars;
 mod config;
 mod hosts;
+mod scan;
 mod serve;
 
 use std::path::PathBuf;
@@ -22,6 +24,8 @@ struct Cli {
 enum Command {
     /// Runs the mirror, the report and the metrics.
     Serve(serve::ServeArgs),
+    /// Scans one image and exits: 0 done, 1 --fail-on reached, 2 could not scan or cannot vouch for the answer.
+    Scan(scan::ScanArgs),
     /// Imports advisories, or says what is there.
     #[command(subcommand)]
     Advisories(advisories::AdvisoriesCommand),
@@ -51,11 +55,12 @@ pub(crate) struct DataArgs {
 }
 
 /// Runs the command the arguments name. Errors are printed with their chain; the exit status is 1 for them and for a
-/// configuration with mistakes, 2 for arguments that cannot be understood.
+/// configuration with mistakes, 2 for arguments that cannot be understood; `weir scan` has its own.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Scan(args) => return scan::run(args),
         Command::Advisories(command) => advisories::run(command),
         Command::Config(command) => config::run(command),
         Command::Hosts(args) => hosts::run(&args),

@@ -4,18 +4,18 @@
 //! something; an unknown is `null`, never an empty list.
 
 use serde::Serialize;
-use serde_json::Value;
 use weir_scanner::advisory::Feed;
 use weir_scanner::finding::{CvssScore, Severity};
-use weir_scanner::image::{ImageInventory, ImageReason, ScanStatus};
+use weir_scanner::image::{ImageInventory, ImageReason, ImageRisk, ScanStatus};
 use weir_scanner::oci::Digest;
+use weir_scanner::risk::RiskKind;
 use weir_storage::index::{FindingsRecord, ImageRecord};
 
 use crate::clock::rfc3339;
 
 /// The result of one image.
 #[derive(Debug, Serialize)]
-pub(super) struct ResultDocument {
+pub struct ResultDocument {
     schema_version: u32,
     image: ImagePart,
     scan: ScanPart,
@@ -24,13 +24,13 @@ pub(super) struct ResultDocument {
     build_history: Vec<HistoryPart>,
     packages: Vec<PackagePart>,
     vulnerabilities: Option<Vec<VulnerabilityPart>>,
-    risks: Vec<Value>,
+    risks: Vec<RiskPart>,
 }
 
 #[derive(Debug, Serialize)]
 struct ImagePart {
     reference: Option<String>,
-    digest: Digest,
+    digest: Option<Digest>,
     platform: Option<String>,
     os: Option<OsPart>,
 }
@@ -98,6 +98,21 @@ struct PackagePart {
     source: Option<SourcePart>,
     layer: u32,
     paths: Vec<String>,
+    /// The system package whose files it is made of, as a package URL.
+    owner: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct RiskPart {
+    kind: RiskKind,
+    rule: String,
+    severity: Severity,
+    detail: String,
+    /// `null` for the image's configuration.
+    layer: Option<u32>,
+    path: Option<String>,
+    line: Option<u32>,
+    visible: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,9 +140,9 @@ struct VulnerabilityPart {
 }
 
 /// What a result is made of.
-pub(super) struct ResultInput<'a> {
-    /// The image's digest: its platform manifest's.
-    pub digest: Digest,
+pub struct ResultInput<'a> {
+    /// The image's digest: its platform manifest's; none for what has no manifest.
+    pub digest: Option<Digest>,
     /// A name to show it under.
     pub reference: Option<String>,
     /// Its row.
@@ -143,7 +158,7 @@ pub(super) struct ResultInput<'a> {
 }
 
 /// Puts a result together.
-pub(super) fn result(input: &ResultInput<'_>) -> ResultDocument {
+pub fn result(input: &ResultInput<'_>) -> ResultDocument {
     let read = matches!(input.image.status, ScanStatus::Complete | ScanStatus::Partial);
     let findings = input.findings.filter(|_| read);
     ResultDocument {
@@ -160,7 +175,7 @@ pub(super) fn result(input: &ResultInput<'_>) -> ResultDocument {
         packages: input.inventory.filter(|_| read).map(packages).unwrap_or_default(),
         // Without any feed nothing was compared with anything: that is not an empty result.
         vulnerabilities: findings.filter(|findings| !findings.findings.feeds.is_empty()).map(vulnerabilities),
-        risks: Vec::new(),
+        risks: input.inventory.filter(|_| read).map(risks).unwrap_or_default(),
     }
 }
 
@@ -252,8 +267,23 @@ fn packages(inventory: &ImageInventory) -> Vec<PackagePart> {
             .map(|source| SourcePart { name: source.name.clone(), version: source.version.clone() }),
         layer: found.layer,
         paths: found.paths.clone(),
+        owner: found.owner.clone(),
     };
     inventory.packages.iter().map(part).collect()
+}
+
+fn risks(inventory: &ImageInventory) -> Vec<RiskPart> {
+    let part = |found: &ImageRisk| RiskPart {
+        kind: found.risk.kind,
+        rule: found.risk.rule.clone(),
+        severity: found.risk.severity,
+        detail: found.risk.detail.clone(),
+        layer: found.layer,
+        path: found.path.clone(),
+        line: found.risk.line,
+        visible: found.visible,
+    };
+    inventory.risks.iter().map(part).collect()
 }
 
 fn vulnerabilities(record: &FindingsRecord) -> Vec<VulnerabilityPart> {

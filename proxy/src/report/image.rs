@@ -94,7 +94,7 @@ impl Report {
             let inventory = index.inventories().get(&manifest)?;
             let findings = index.findings().get(&manifest)?;
             Ok(result(&ResultInput {
-                digest: manifest,
+                digest: Some(manifest),
                 reference: reference(index, manifest, &record)?,
                 image: &record,
                 inventory: inventory.as_ref().map(|stored| &stored.inventory),

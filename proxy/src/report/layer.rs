@@ -3,9 +3,12 @@
 use hyper::Response;
 use serde::Serialize;
 use weir_scanner::detect::DetectorSet;
+use weir_scanner::finding::Severity;
 use weir_scanner::image::ScanStatus;
 use weir_scanner::layer::{Fact, LayerInventory, Reason};
 use weir_scanner::oci::Digest;
+use weir_scanner::package::Package;
+use weir_scanner::risk::{Risk, RiskKind};
 use weir_storage::index::LayerOutcome;
 
 use super::problem::Problem;
@@ -39,7 +42,22 @@ struct FileItem {
     path: String,
     distribution: Option<String>,
     packages: Vec<PackageItem>,
+    /// Packages a bill of materials states.
+    stated: Vec<PackageItem>,
+    /// How many paths the packages here own.
+    owned_paths: usize,
+    channels: Vec<String>,
+    risks: Vec<RiskItem>,
     unread: Vec<Reason>,
+}
+
+#[derive(Serialize)]
+struct RiskItem {
+    kind: RiskKind,
+    rule: String,
+    severity: Severity,
+    detail: String,
+    line: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -89,22 +107,46 @@ fn document(digest: Digest, detectors: String, outcome: Option<LayerOutcome>, im
 }
 
 fn files(inventory: &LayerInventory) -> Vec<FileItem> {
-    let item = |(path, facts): (&String, &Vec<Fact>)| {
-        let mut item = FileItem { path: path.clone(), distribution: None, packages: Vec::new(), unread: Vec::new() };
-        for fact in facts {
-            match fact {
-                Fact::Package(package) => item.packages.push(PackageItem {
-                    package_type: package.package_type.name(),
-                    name: package.name.clone(),
-                    version: package.version.clone(),
-                }),
-                Fact::Distribution(distribution) => {
-                    item.distribution = Some(format!("{} {}", distribution.id, distribution.version))
-                }
-                Fact::Unread(reason) => item.unread.push(reason.clone()),
-            }
-        }
-        item
+    inventory.facts.iter().map(|(path, facts)| file(path, facts)).collect()
+}
+
+fn file(path: &str, facts: &[Fact]) -> FileItem {
+    let mut item = FileItem {
+        path: path.to_owned(),
+        distribution: None,
+        packages: Vec::new(),
+        stated: Vec::new(),
+        owned_paths: 0,
+        channels: Vec::new(),
+        risks: Vec::new(),
+        unread: Vec::new(),
     };
-    inventory.facts.iter().map(item).collect()
+    for fact in facts {
+        match fact {
+            Fact::Package(package) => item.packages.push(PackageItem::from(package)),
+            Fact::Stated(package) => item.stated.push(PackageItem::from(package)),
+            Fact::Distribution(distribution) => {
+                item.distribution = Some(format!("{} {}", distribution.id, distribution.version))
+            }
+            Fact::Owned { paths, .. } => item.owned_paths += paths.len(),
+            Fact::Channel(channel) => item.channels.push(channel.name.clone()),
+            Fact::Risk(risk) => item.risks.push(RiskItem::from(risk)),
+            Fact::Unread(reason) => item.unread.push(reason.clone()),
+        }
+    }
+    item
+}
+
+impl From<&Package> for PackageItem {
+    fn from(package: &Package) -> Self {
+        let (name, version) = (package.name.clone(), package.version.clone());
+        Self { package_type: package.package_type.name(), name, version }
+    }
+}
+
+impl From<&Risk> for RiskItem {
+    fn from(risk: &Risk) -> Self {
+        let Risk { kind, rule, severity, detail, line } = risk.clone();
+        Self { kind, rule, severity, detail, line }
+    }
 }

@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::http::{Body, full};
 use problem::Problem;
 
+pub use document::{ResultDocument, ResultInput, result};
+
 /// The report's service. Clones share everything.
 #[derive(Clone)]
 pub struct Report {

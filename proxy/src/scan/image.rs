@@ -1,11 +1,12 @@
 //! One image: its row, its configuration, its layers side by side, and the fold of what they hold.
 
 use tokio::io::AsyncReadExt as _;
-use weir_scanner::image::{ImageInventory, ImageReason, LayerInput, ScanStatus, compose};
-use weir_scanner::layer::{LayerInventory, Reason, ReasonCode};
+use weir_scanner::image::ScanStatus;
+use weir_scanner::layer::{Reason, ReasonCode};
 use weir_scanner::oci::{Digest, Document, ImageConfig, ImageManifest, MAX_MANIFEST_BYTES};
 use weir_storage::index::{ImageLayer, ImageRecord, IndexError, InventoryRecord, LayerOutcome};
 
+use super::fold::{Folded, fold};
 use super::{Composed, Scanner};
 use crate::pull::{Location, Purpose};
 
@@ -142,12 +143,7 @@ impl Scanner {
         outcomes: &[LayerOutcome],
     ) -> Result<(), IndexError> {
         let diff_ids = config.as_ref().map(|config| config.rootfs.diff_ids.clone()).unwrap_or_default();
-        let (inventory, reasons) = fold(outcomes, &config);
-        let status = if inventory.status == ScanStatus::Complete && !reasons.is_empty() {
-            ScanStatus::Partial
-        } else {
-            inventory.status
-        };
+        let Folded { inventory, status, reasons } = fold(outcomes, Some(&config));
         let ecosystems = super::matching::ecosystems(&inventory);
         let fingerprint = self.0.fingerprint.clone();
         let change = {
@@ -182,52 +178,4 @@ impl Scanner {
         }
         Ok(())
     }
-}
-
-/// Folds outcomes into an inventory; the second list holds every reason the image is not complete.
-fn fold(outcomes: &[LayerOutcome], config: &Result<ImageConfig, Reason>) -> (ImageInventory, Vec<ImageReason>) {
-    let diff_ids: &[Digest] = config.as_ref().map_or(&[], |config| &config.rootfs.diff_ids);
-    let wrong: Vec<Option<Reason>> =
-        (0..).zip(outcomes).map(|(at, outcome)| mismatch(outcome, diff_ids.get::<usize>(at))).collect();
-    let inputs: Vec<LayerInput<'_>> = outcomes
-        .iter()
-        .zip(&wrong)
-        .map(|(outcome, wrong)| match (wrong, outcome) {
-            (Some(reason), _) | (None, LayerOutcome::Failed(reason)) => LayerInput::Failed(reason),
-            (None, LayerOutcome::Read(inventory)) => LayerInput::Read(inventory),
-            (None, LayerOutcome::Unsupported(reason)) => LayerInput::Unsupported(reason),
-        })
-        .collect();
-    let inventory = compose(&inputs);
-    let mut reasons = inventory.reasons.clone();
-    match config {
-        Err(reason) => reasons.push(ImageReason { layer: None, reason: reason.clone() }),
-        Ok(config) if config.rootfs.diff_ids.len() != outcomes.len() => {
-            let detail = format!(
-                "the configuration lists {} layers, the manifest {}",
-                config.rootfs.diff_ids.len(),
-                outcomes.len()
-            );
-            reasons.push(ImageReason { layer: None, reason: Reason::new(ReasonCode::DiffIdMismatch, detail) });
-        }
-        Ok(_) => {}
-    }
-    (inventory, reasons)
-}
-
-/// Why a layer's bytes are not the ones the configuration names, where they are not. A layer that could not be decoded to its
-/// end has no digest to compare: its own reason says more.
-fn mismatch(outcome: &LayerOutcome, expected: Option<&Digest>) -> Option<Reason> {
-    let LayerOutcome::Read(LayerInventory { diff_id, reasons, .. }) = outcome else { return None };
-    let cut = |reason: &Reason| {
-        matches!(reason.code, ReasonCode::DecodeFailed | ReasonCode::LayerTooLarge | ReasonCode::RatioTooHigh)
-    };
-    if reasons.iter().any(cut) {
-        return None;
-    }
-    let expected = expected.filter(|expected| *expected != diff_id)?;
-    Some(Reason::new(
-        ReasonCode::DiffIdMismatch,
-        format!("the layer's files have the digest {diff_id}, the configuration says {expected}"),
-    ))
 }

@@ -9,18 +9,14 @@ use weir_scanner::oci::Digest;
 use weir_storage::index::{ImageLayer, IndexError, LayerOutcome};
 
 use super::Scanner;
+use super::fold::unreadable;
 use crate::pull::{Location, Purpose};
 
 impl Scanner {
     /// What the layer holds. Kept outcomes are answered at once; `expected` comes from a manifest that was verified.
     pub(super) async fn layer(&self, location: &Location, layer: &ImageLayer) -> Result<LayerOutcome, IndexError> {
-        if layer.media_type.is_foreign() {
-            let detail = format!("{} lies outside the registry; nodes fetch it past weir", layer.media_type);
-            return Ok(LayerOutcome::Unsupported(Reason::new(ReasonCode::ForeignLayer, detail)));
-        }
-        if layer.media_type.layer_encoding().is_none() {
-            let detail = format!("{} is not a layer this version reads", layer.media_type);
-            return Ok(LayerOutcome::Unsupported(Reason::new(ReasonCode::UnsupportedMediaType, detail)));
+        if let Some(reason) = unreadable(&layer.media_type) {
+            return Ok(LayerOutcome::Unsupported(reason));
         }
         let _place = self.0.queue.enter(layer.digest, self.0.clock.now());
         let _turn = self.0.turns.take(layer.digest).await;
@@ -59,8 +55,9 @@ impl Scanner {
         };
         let reader = blob.reader.unverified();
         let (limits, detectors, runtime) = (self.0.limits, Arc::clone(&self.0.detectors), Handle::current());
+        let buffers = self.0.buffers.clone();
         // Whether the diff ID is the configuration's is settled when the image is folded: a layer is read once for all images.
-        let read = move || scan_layer(reader, None, &detectors, &limits, &runtime);
+        let read = move || scan_layer(reader, None, &detectors, &limits, &buffers, &runtime);
         // The reader's end waits for the digest: what was read to its end was verified.
         match self.0.tasks.blocking("layer-scan", &self.0.class, read).await {
             Ok(Ok(inventory)) => LayerOutcome::Read(inventory),

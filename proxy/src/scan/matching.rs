@@ -20,7 +20,7 @@ pub fn match_image(index: &Index, digest: &Digest, now: i64) -> Result<bool, Ind
 }
 
 /// The ecosystems whose advisories can speak for an inventory's packages.
-pub(super) fn ecosystems(inventory: &ImageInventory) -> Vec<Ecosystem> {
+pub fn ecosystems(inventory: &ImageInventory) -> Vec<Ecosystem> {
     let asked =
         inventory.packages.iter().filter_map(|found| match query(&found.package, inventory.distribution.as_ref()) {
             Coverage::Asked(query) => Some(query.ecosystem),

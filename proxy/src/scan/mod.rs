@@ -5,9 +5,11 @@
 //! is ever waited for by a pull.
 
 mod budget;
+mod fold;
 mod image;
 mod layer;
 mod matching;
+pub mod once;
 mod queue;
 mod sweep;
 
@@ -16,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use weir_scanner::content::Buffers;
 use weir_scanner::detect::DetectorSet;
 use weir_scanner::layer::LayerLimits;
 use weir_scanner::oci::Digest;
@@ -29,7 +32,7 @@ use crate::pull::{Location, Puller, Seen, Turns};
 use crate::tasks::{PermitClass, Tasks};
 
 pub use budget::FetchBudget;
-pub use matching::match_image;
+pub use matching::{ecosystems, match_image};
 
 /// Images worked on at once; further ones stay queued in the index for the sweeper.
 const MOST_IMAGES: usize = 32;
@@ -59,6 +62,8 @@ pub struct ScannerParts {
     pub detectors: DetectorSet,
     /// Limits for one layer.
     pub limits: LayerLimits,
+    /// What files of interest are held in while they are looked at.
+    pub buffers: Buffers,
     /// Layers read at once.
     pub readers: usize,
     /// Fetches in the background.
@@ -86,6 +91,7 @@ struct Inner {
     detectors: Arc<DetectorSet>,
     fingerprint: String,
     limits: LayerLimits,
+    buffers: Buffers,
     class: PermitClass,
     budget: FetchBudget,
     grace: Duration,
@@ -112,6 +118,7 @@ impl Scanner {
             blobs: parts.blobs,
             index: parts.index,
             limits: parts.limits,
+            buffers: parts.buffers,
             class: PermitClass::new("layer-scan", parts.readers),
             budget: parts.budget,
             grace: parts.grace,

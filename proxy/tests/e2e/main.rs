@@ -9,6 +9,7 @@ mod disk;
 mod kill;
 mod prometheus;
 mod pull;
+mod scan;
 mod shutdown;
 mod skopeo;
 mod support;

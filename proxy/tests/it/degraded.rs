@@ -114,7 +114,7 @@ impl Detector for Panicking {
     }
 
     fn wants(&self, path: &str) -> Option<Want> {
-        (path == "var/lib/dpkg/status").then_some(Want::Content)
+        (path == "var/lib/dpkg/status").then_some(Want::Bytes)
     }
 
     fn detect(&self, _path: &str, _bytes: &[u8], _facts: &mut FactList) {
@@ -126,7 +126,8 @@ impl Detector for Panicking {
 async fn a_scanner_that_panics_is_a_result_and_not_an_outage() {
     let image = image();
     let registry = registry(&image).await;
-    let overrides = Overrides { detectors: Some(DetectorSet::new(vec![Box::new(Panicking)])), ..Overrides::default() };
+    let overrides =
+        Overrides { detectors: Some(DetectorSet::new(vec![Box::new(Panicking)], Vec::new())), ..Overrides::default() };
     let weir = Weir::over_with(&registry.url(), overrides).await;
     pull(&weir, &image).await;
     pull(&weir, &image).await;

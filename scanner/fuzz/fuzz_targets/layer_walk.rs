@@ -5,12 +5,14 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::{Builder, Runtime};
+use weir_scanner::content::Buffers;
 use weir_scanner::detect::DetectorSet;
 use weir_scanner::layer::{LayerLimits, scan_layer};
 
 // Nothing here waits for a driver: bytes in memory are always ready.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime without drivers needs nothing"));
+static BUFFERS: LazyLock<Buffers> = LazyLock::new(Buffers::default);
 static DETECTORS: LazyLock<DetectorSet> = LazyLock::new(DetectorSet::standard);
 
 /// Small enough that the fuzzer meets each limit, and that a bomb is refused at once.
@@ -18,6 +20,7 @@ const LIMITS: LayerLimits = LayerLimits {
     max_entries: 200,
     max_path_bytes: 256,
     max_file_bytes: 16 << 10,
+    max_text_bytes: 8 << 10,
     max_uncompressed_bytes: 1 << 20,
     max_ratio: 100,
     ratio_free_bytes: 128 << 10,
@@ -26,7 +29,7 @@ const LIMITS: LayerLimits = LayerLimits {
 };
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(inventory) = scan_layer(bytes, None, &DETECTORS, &LIMITS, RUNTIME.handle()) {
+    if let Ok(inventory) = scan_layer(bytes, None, &DETECTORS, &LIMITS, &BUFFERS, RUNTIME.handle()) {
         assert!(inventory.uncompressed_bytes <= LIMITS.max_uncompressed_bytes + (1 << 20), "the limit did not hold");
         assert!(inventory.paths.is_sorted(), "paths are sorted");
         for path in inventory.facts.keys().chain(inventory.symlinks.keys()).chain(inventory.hardlinks.keys()) {

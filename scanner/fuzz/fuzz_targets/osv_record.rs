@@ -21,6 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
         reasons: Vec::new(),
         distribution: Some(Distribution { id: "debian".into(), version: "12".into(), pretty_name: None }),
         packages,
+        channels: Vec::new(),
+        risks: Vec::new(),
     };
     let findings = match match_image(&inventory, &source) {
         Ok(findings) => findings,
@@ -53,10 +55,12 @@ fn installed(affected: &Affected) -> Vec<ImagePackage> {
             architecture: None,
             source: None,
             packager: None,
+            module: None,
         },
         purl: affected.package.clone(),
         layer: 0,
         paths: Vec::new(),
+        owner: None,
     };
     events.chain(&affected.versions).take(4).map(package).collect()
 }

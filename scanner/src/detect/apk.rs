@@ -17,7 +17,7 @@ impl Detector for Apk {
     }
 
     fn wants(&self, path: &str) -> Option<Want> {
-        matches!(path, "lib/apk/db/installed" | "usr/lib/apk/db/installed").then_some(Want::Content)
+        matches!(path, "lib/apk/db/installed" | "usr/lib/apk/db/installed").then_some(Want::Bytes)
     }
 
     fn detect(&self, path: &str, bytes: &[u8], facts: &mut FactList) {
@@ -49,7 +49,7 @@ fn package(stanza: &[&[u8]]) -> Option<Package> {
     let (name, version) = (name?, version?);
     // A package and its origin are built together and share their version.
     let source = SourcePackage { name: origin.unwrap_or_else(|| name.clone()), version: version.clone() };
-    Some(Package { package_type: PackageType::Apk, name, version, architecture, source: Some(source), packager })
+    Some(Package { architecture, source: Some(source), packager, ..Package::new(PackageType::Apk, name, version) })
 }
 
 #[cfg(test)]

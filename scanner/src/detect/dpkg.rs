@@ -22,7 +22,7 @@ impl Detector for Dpkg {
     fn wants(&self, path: &str) -> Option<Want> {
         let rest = path.strip_prefix("var/lib/dpkg/status")?;
         let in_folder = |name: &str| !name.contains('/') && !name.ends_with(".md5sums");
-        (rest.is_empty() || rest.strip_prefix(".d/").is_some_and(in_folder)).then_some(Want::Content)
+        (rest.is_empty() || rest.strip_prefix(".d/").is_some_and(in_folder)).then_some(Want::Bytes)
     }
 
     fn detect(&self, path: &str, bytes: &[u8], facts: &mut FactList) {
@@ -69,7 +69,7 @@ fn package(stanza: &[&[u8]]) -> Result<Option<Package>, Malformed> {
     }
     let (Some(name), Some(version)) = (name, version) else { return Err(Malformed) };
     let source = source_package(source.as_deref(), &name, &version);
-    Ok(Some(Package { package_type: PackageType::Deb, name, version, architecture, source: Some(source), packager }))
+    Ok(Some(Package { architecture, source: Some(source), packager, ..Package::new(PackageType::Deb, name, version) }))
 }
 
 /// `Source: NAME` or `Source: NAME (VERSION)`; each part defaults to the binary package's own.
@@ -113,6 +113,7 @@ mod tests {
             architecture: Some("amd64".into()),
             source: Some(SourcePackage { name: "openssl".into(), version: "3.0.11-1".into() }),
             packager: Some("Debian OpenSSL Team <o@lists.debian.org>".into()),
+            module: None,
         };
         assert_eq!(facts, [Fact::Package(package)]);
     }
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn checksums_beside_distroless_entries_are_no_databases() {
-        assert_eq!(Dpkg.wants("var/lib/dpkg/status.d/base"), Some(Want::Content));
+        assert_eq!(Dpkg.wants("var/lib/dpkg/status.d/base"), Some(Want::Bytes));
         for path in ["var/lib/dpkg/status.d/base.md5sums", "var/lib/dpkg/status-old", "var/lib/dpkg/status.d/a/b"] {
             assert_eq!(Dpkg.wants(path), None, "{path}");
         }

@@ -36,9 +36,19 @@ impl FactList {
         self.push(Fact::Unread(Reason::at(ReasonCode::MalformedDatabase, path, detail)));
     }
 
+    /// Adds that `path` holds something this version cannot read.
+    pub fn unread(&mut self, path: &str, detail: &str) {
+        self.push(Fact::Unread(Reason::at(ReasonCode::UnreadDatabase, path, detail)));
+    }
+
     /// What was found.
     pub fn facts(&self) -> &[Fact] {
         &self.facts
+    }
+
+    /// Whether nothing was found, and nothing was dropped either.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.complete
     }
 
     /// The facts, the bytes they keep, and whether all were kept.
@@ -51,13 +61,17 @@ impl FactList {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         size_of::<Fact>()
             + match fact {
-                Fact::Package(Package { name, version, architecture, source, packager, .. }) => {
+                Fact::Package(package) | Fact::Stated(package) => {
+                    let Package { name, version, architecture, source, packager, module, .. } = package;
                     let source = source.as_ref().map_or(0, |source| source.name.len() + source.version.len());
-                    name.len() + version.len() + text(architecture) + source + text(packager)
+                    name.len() + version.len() + text(architecture) + source + text(packager) + text(module)
                 }
                 Fact::Distribution(distribution) => {
                     distribution.id.len() + distribution.version.len() + text(&distribution.pretty_name)
                 }
+                Fact::Owned { package, paths } => package.len() + size_of_val(&paths[..]),
+                Fact::Channel(channel) => channel.name.len(),
+                Fact::Risk(risk) => risk.rule.len() + risk.detail.len(),
                 Fact::Unread(reason) => reason.detail.len() + text(&reason.path),
             }
     }

@@ -13,13 +13,17 @@ mod python;
 mod set;
 mod stanza;
 mod unread;
+mod watch;
 
 pub use facts::FactList;
 pub use set::DetectorSet;
+pub use watch::{FileHead, HEAD_BYTES, Watch, Watcher};
 
 pub(crate) use os_release::RELEASE_FILES;
 
-/// Reads one kind of database or manifest.
+use crate::content::Content;
+
+/// Reads one kind of database or manifest, chosen by its path.
 pub trait Detector: Send + Sync {
     /// Its name, part of the set's fingerprint.
     fn name(&self) -> &'static str;
@@ -30,22 +34,25 @@ pub trait Detector: Send + Sync {
     /// Whether the file at a cleaned path is of interest. Asked for every file of a layer, so it only compares text.
     fn wants(&self, path: &str) -> Option<Want>;
 
-    /// Adds what a file's bytes say to `facts`; an empty file holds nothing. Not called for [`Want::Presence`] with bytes.
+    /// Adds what the bytes of a file wanted for its [`Want::Bytes`] say to `facts`. Every empty file of interest comes here too,
+    /// whatever was wanted of it, and holds nothing.
     fn detect(&self, path: &str, bytes: &[u8], facts: &mut FactList);
 
-    /// Why files wanted for their presence are not read, one sentence for people.
-    fn unread(&self) -> &'static str {
-        "this version does not read files of this kind"
+    /// Adds what a file wanted for its [`Want::Content`] says to `facts`. Errors are those of reading the content, a place past its
+    /// end among them; what was pushed before one stays.
+    fn examine(&self, _path: &str, _content: &Content, _facts: &mut FactList) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
 /// What a detector needs of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// Its bytes.
+    /// Its bytes, in memory: text, and whatever is small. Larger files than [`crate::layer::LayerLimits::max_text_bytes`] are
+    /// noted as unread.
+    Bytes,
+    /// Its bytes at any place, in memory or on disk: databases and archives.
     Content,
-    /// Only that it is there: a database this version cannot read.
-    Presence,
 }
 
 /// The last component of a cleaned path.

@@ -40,7 +40,7 @@ impl Detector for Npm {
     }
 
     fn wants(&self, path: &str) -> Option<Want> {
-        (base_name(path) == "package.json").then_some(Want::Content)
+        (base_name(path) == "package.json").then_some(Want::Bytes)
     }
 
     fn detect(&self, _path: &str, bytes: &[u8], facts: &mut FactList) {
@@ -54,14 +54,8 @@ impl Detector for Npm {
         if !is_package_name(name) || version.is_empty() || version.len() > MAX_VALUE {
             return;
         }
-        facts.push(Fact::Package(Package {
-            package_type: PackageType::Npm,
-            name: name.to_owned(),
-            version: version.strip_prefix('v').unwrap_or(version).to_owned(),
-            architecture: None,
-            source: None,
-            packager: None,
-        }));
+        let version = version.strip_prefix('v').unwrap_or(version);
+        facts.push(Fact::Package(Package::new(PackageType::Npm, name, version)));
     }
 }
 

@@ -25,7 +25,7 @@ impl Detector for OsRelease {
 
     fn wants(&self, path: &str) -> Option<Want> {
         // Fedora links usr/lib/os-release to a variant in the folder beside it.
-        (RELEASE_FILES.contains(&path) || path.starts_with("usr/lib/os.release.d/")).then_some(Want::Content)
+        (RELEASE_FILES.contains(&path) || path.starts_with("usr/lib/os.release.d/")).then_some(Want::Bytes)
     }
 
     fn detect(&self, path: &str, bytes: &[u8], facts: &mut FactList) {

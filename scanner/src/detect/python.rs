@@ -26,7 +26,7 @@ impl Detector for Python {
             "PKG-INFO" => folder.ends_with(".egg-info") || base_name(folder) == "EGG-INFO",
             name => name.ends_with(".egg-info"),
         };
-        wanted.then_some(Want::Content)
+        wanted.then_some(Want::Bytes)
     }
 
     fn detect(&self, path: &str, bytes: &[u8], facts: &mut FactList) {
@@ -42,14 +42,9 @@ impl Detector for Python {
             }
         }
         match (name, version) {
-            (Some(name), Some(version)) => facts.push(Fact::Package(Package {
-                package_type: PackageType::Pypi,
-                name: normalised(&name),
-                version,
-                architecture: None,
-                source: None,
-                packager: None,
-            })),
+            (Some(name), Some(version)) => {
+                facts.push(Fact::Package(Package::new(PackageType::Pypi, normalised(&name), version)));
+            }
             _ => facts.malformed(path, "the metadata state no name or no version"),
         }
     }
@@ -99,7 +94,7 @@ mod tests {
             "opt/foo.egg-info/PKG-INFO",
             "opt/foo-1.egg/EGG-INFO/PKG-INFO",
         ] {
-            assert_eq!(Python.wants(path), Some(Want::Content), "{path}");
+            assert_eq!(Python.wants(path), Some(Want::Bytes), "{path}");
         }
         for path in ["METADATA", "src/PKG-INFO", "a.dist-info/RECORD"] {
             assert_eq!(Python.wants(path), None, "{path}");

@@ -6,27 +6,29 @@ use super::npm::Npm;
 use super::os_release::OsRelease;
 use super::python::Python;
 use super::unread::{JavaArchives, UnreadDatabases};
-use super::{Detector, Want};
+use super::{Detector, Want, Watcher};
 use crate::oci::Digest;
 
-/// An ordered set of detectors; a path goes to the first that wants it.
+/// The detectors and watchers that read layers.
 pub struct DetectorSet {
     detectors: Vec<Box<dyn Detector>>,
+    watchers: Vec<Box<dyn Watcher>>,
     fingerprint: String,
 }
 
 impl DetectorSet {
-    /// A set of the given detectors.
-    pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
-        let names: String =
-            detectors.iter().map(|detector| format!("{} {}\n", detector.name(), detector.version())).collect();
+    /// A set of the given detectors, of which a path goes to the first that wants it, and watchers, which all see every file.
+    pub fn new(detectors: Vec<Box<dyn Detector>>, watchers: Vec<Box<dyn Watcher>>) -> Self {
+        let detecting = detectors.iter().map(|detector| (detector.name(), detector.version()));
+        let watching = watchers.iter().map(|watcher| (watcher.name(), watcher.version()));
+        let names: String = detecting.chain(watching).map(|(name, version)| format!("{name} {version}\n")).collect();
         let fingerprint = Digest::of(names.as_bytes()).hex()[..16].to_owned();
-        Self { detectors, fingerprint }
+        Self { detectors, watchers, fingerprint }
     }
 
     /// Every detector this version has.
     pub fn standard() -> Self {
-        Self::new(vec![
+        let detectors: Vec<Box<dyn Detector>> = vec![
             Box::new(OsRelease),
             Box::new(Dpkg),
             Box::new(Apk),
@@ -34,7 +36,8 @@ impl DetectorSet {
             Box::new(Npm),
             Box::new(UnreadDatabases),
             Box::new(JavaArchives),
-        ])
+        ];
+        Self::new(detectors, Vec::new())
     }
 
     /// Sixteen hex digits over names and versions: inventories made by another set are made again.
@@ -46,11 +49,17 @@ impl DetectorSet {
     pub fn wanting(&self, path: &str) -> Option<(&dyn Detector, Want)> {
         self.detectors.iter().find_map(|detector| Some((&**detector, detector.wants(path)?)))
     }
+
+    /// Those that see every file.
+    pub fn watchers(&self) -> &[Box<dyn Watcher>] {
+        &self.watchers
+    }
 }
 
 impl std::fmt::Debug for DetectorSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.detectors.iter().map(|detector| detector.name())).finish()
+        let names = self.detectors.iter().map(|detector| detector.name());
+        f.debug_list().entries(names.chain(self.watchers.iter().map(|watcher| watcher.name()))).finish()
     }
 }
 
@@ -66,7 +75,7 @@ mod tests {
         let standard = DetectorSet::standard();
         assert_eq!(standard.fingerprint(), DetectorSet::standard().fingerprint());
         assert_eq!(standard.fingerprint().len(), 16);
-        assert_ne!(standard.fingerprint(), DetectorSet::new(vec![Box::new(Dpkg)]).fingerprint());
+        assert_ne!(standard.fingerprint(), DetectorSet::new(vec![Box::new(Dpkg)], Vec::new()).fingerprint());
     }
 
     #[test]
@@ -106,8 +115,12 @@ mod tests {
             ),
         ) {
             let set = DetectorSet::standard();
-            let (detector, _) = set.wanting(path).unwrap();
-            detector.detect(path, &pieces.concat(), &mut FactList::new(1 << 20));
+            let (detector, want) = set.wanting(path).unwrap();
+            let mut facts = FactList::new(1 << 20);
+            match want {
+                Want::Bytes => detector.detect(path, &pieces.concat(), &mut facts),
+                Want::Content => drop(detector.examine(path, &pieces.concat().into(), &mut facts)),
+            }
         }
     }
 }

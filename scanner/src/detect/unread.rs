@@ -1,6 +1,9 @@
 //! Databases and archives this version knows and cannot read: an image that shows one is partly read, never clean.
 
+use std::io;
+
 use super::{Detector, FactList, Want, base_name};
+use crate::content::Content;
 use crate::layer::parent;
 
 /// System package databases without a reader.
@@ -27,13 +30,14 @@ impl Detector for UnreadDatabases {
                 | "usr/lib/opkg/status"
                 | "var/lib/opkg/status"
         );
-        (rpm || other).then_some(Want::Presence)
+        (rpm || other).then_some(Want::Content)
     }
 
     fn detect(&self, _path: &str, _bytes: &[u8], _facts: &mut FactList) {}
 
-    fn unread(&self) -> &'static str {
-        "this version does not read package databases of this kind"
+    fn examine(&self, path: &str, _content: &Content, facts: &mut FactList) -> io::Result<()> {
+        facts.unread(path, "this version does not read package databases of this kind");
+        Ok(())
     }
 }
 
@@ -52,13 +56,14 @@ impl Detector for JavaArchives {
     fn wants(&self, path: &str) -> Option<Want> {
         let (stem, extension) = base_name(path).rsplit_once('.')?;
         let archive = ["jar", "war", "ear"].iter().any(|java| extension.eq_ignore_ascii_case(java));
-        (archive && !stem.is_empty()).then_some(Want::Presence)
+        (archive && !stem.is_empty()).then_some(Want::Content)
     }
 
     fn detect(&self, _path: &str, _bytes: &[u8], _facts: &mut FactList) {}
 
-    fn unread(&self) -> &'static str {
-        "this version does not read Java archives"
+    fn examine(&self, path: &str, _content: &Content, facts: &mut FactList) -> io::Result<()> {
+        facts.unread(path, "this version does not read Java archives");
+        Ok(())
     }
 }
 
@@ -69,7 +74,7 @@ mod tests {
     #[test]
     fn databases_are_known_by_their_place() {
         for path in ["var/lib/rpm/Packages", "usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/share/rpm/Packages.db"] {
-            assert_eq!(UnreadDatabases.wants(path), Some(Want::Presence), "{path}");
+            assert_eq!(UnreadDatabases.wants(path), Some(Want::Content), "{path}");
         }
         for path in ["opt/rpm/Packages", "var/lib/rpm/Packages.bak", "Packages"] {
             assert_eq!(UnreadDatabases.wants(path), None, "{path}");
@@ -78,7 +83,7 @@ mod tests {
 
     #[test]
     fn java_archives_are_known_by_their_extension() {
-        assert_eq!(JavaArchives.wants("opt/app/lib/log4j-core-2.14.1.JAR"), Some(Want::Presence));
+        assert_eq!(JavaArchives.wants("opt/app/lib/log4j-core-2.14.1.JAR"), Some(Want::Content));
         assert_eq!(JavaArchives.wants("opt/app.jar.txt"), None);
         assert_eq!(JavaArchives.wants("home/.jar"), None);
     }

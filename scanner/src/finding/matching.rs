@@ -128,10 +128,12 @@ mod tests {
                 architecture: None,
                 source: None,
                 packager: None,
+                module: None,
             },
             purl: format!("pkg:{}/{name}@{version}", package_type.name()),
             layer: 0,
             paths: Vec::new(),
+            owner: None,
         }
     }
 
@@ -146,6 +148,8 @@ mod tests {
             reasons: Vec::new(),
             distribution: Some(Distribution { id: id.into(), version: version.into(), pretty_name: None }),
             packages,
+            channels: Vec::new(),
+            risks: Vec::new(),
         }
     }
 

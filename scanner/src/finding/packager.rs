@@ -75,6 +75,7 @@ mod tests {
                 architecture: None,
                 source: None,
                 packager: packager.map(str::to_owned),
+                module: None,
             };
             assert_eq!(is_third_party(&package), third_party, "{packager:?} {version}");
         }

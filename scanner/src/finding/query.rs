@@ -36,7 +36,7 @@ pub fn query(package: &Package, distribution: Option<&Distribution>) -> Coverage
     let (ecosystem, name, version) = match package.package_type {
         PackageType::Npm => (Ecosystem::parse("npm"), &package.name, &package.version),
         PackageType::Pypi => (Ecosystem::parse("PyPI"), &package.name, &package.version),
-        PackageType::Apk | PackageType::Deb | PackageType::Rpm => {
+        system if system.is_system() => {
             let Some(ecosystem) = distribution.and_then(Distribution::ecosystem) else {
                 return Coverage::NoFeed(missing_name(package.package_type, distribution));
             };
@@ -48,6 +48,7 @@ pub fn query(package: &Package, distribution: Option<&Distribution>) -> Coverage
                 None => (ecosystem, &package.name, &package.version),
             }
         }
+        other => return Coverage::NoFeed(other.name().to_owned()),
     };
     let installs = match ecosystem.name() {
         "Debian" | "Ubuntu" => PackageType::Deb,
@@ -88,6 +89,7 @@ mod tests {
             architecture: None,
             source: source.map(|(name, version)| SourcePackage { name: name.into(), version: version.into() }),
             packager: None,
+            module: None,
         }
     }
 

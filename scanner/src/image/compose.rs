@@ -33,7 +33,7 @@ pub fn compose(layers: &[LayerInput<'_>]) -> ImageInventory {
         _ => ScanStatus::Failed,
     };
     let packages = packages(&state, distribution.as_ref());
-    ImageInventory { status, reasons, distribution, packages }
+    ImageInventory { status, reasons, distribution, channels: Vec::new(), packages, risks: Vec::new() }
 }
 
 fn indexed<'a, 'l>(layers: &'a [LayerInput<'l>]) -> impl Iterator<Item = (u32, &'a LayerInput<'l>)> {
@@ -89,6 +89,7 @@ fn packages(state: &State, distribution: Option<&Distribution>) -> Vec<ImagePack
         purl,
         layer,
         paths,
+        owner: None,
     };
     let mut packages: Vec<ImagePackage> = found.into_iter().map(package).collect();
     // Stable: equal packages stay in the order of their layers.

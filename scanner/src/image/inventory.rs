@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{LayerInventory, Reason};
+use crate::layer::{Channel, LayerInventory, Reason};
 use crate::package::{Distribution, Package};
+use crate::risk::Risk;
 
 /// One layer as composition gets it, bottom first.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,22 @@ pub struct ImagePackage {
     pub layer: u32,
     /// The files that state it, sorted.
     pub paths: Vec<String>,
+    /// The system package whose files it is made of, as a package URL, where it was installed by the distribution: the
+    /// distribution's feed speaks for it.
+    pub owner: Option<String>,
+}
+
+/// A risk with its place in the image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageRisk {
+    /// What is wrong.
+    pub risk: Risk,
+    /// Index of the layer whose file shows it; `None` for the image's configuration.
+    pub layer: Option<u32>,
+    /// The file; `None` for the image's configuration.
+    pub path: Option<String>,
+    /// Whether the finished image still shows it. A secret that an upper layer removed is still in the image's bytes.
+    pub visible: bool,
 }
 
 /// What an image holds.
@@ -86,6 +103,10 @@ pub struct ImageInventory {
     pub reasons: Vec<ImageReason>,
     /// The distribution, where one was identified.
     pub distribution: Option<Distribution>,
+    /// Where its system packages come from, sorted.
+    pub channels: Vec<Channel>,
     /// The packages, sorted by type, name, version, architecture.
     pub packages: Vec<ImagePackage>,
+    /// What is wrong besides, those of its files.
+    pub risks: Vec<ImageRisk>,
 }

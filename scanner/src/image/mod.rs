@@ -9,4 +9,4 @@ mod links;
 mod state;
 
 pub use compose::compose;
-pub use inventory::{ImageInventory, ImagePackage, ImageReason, LayerInput, ScanStatus};
+pub use inventory::{ImageInventory, ImagePackage, ImageReason, ImageRisk, LayerInput, ScanStatus};

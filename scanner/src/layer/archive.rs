@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) kind: EntryKind,
     /// Stored bytes of data.
     pub(crate) size: u64,
+    /// Mode bits; 0 where the header's are no number.
+    pub(crate) mode: u32,
     /// The stored bytes are a sparse file's pieces rather than its content.
     pub(crate) sparse: bool,
 }
@@ -100,17 +102,19 @@ impl<R: BufRead> Archive<R> {
         }
     }
 
-    /// Appends the current entry's data to `buffer`, which grows by what arrives and not by what the header claims.
-    pub(crate) fn read_data(&mut self, buffer: &mut Vec<u8>) -> Result<(), ArchiveError> {
-        while self.data > 0 {
+    /// Hands up to `most` bytes of the current entry's data to `take`, in pieces as they arrive.
+    pub(crate) fn data(&mut self, most: u64, mut take: impl FnMut(&[u8])) -> Result<(), ArchiveError> {
+        let mut left = most.min(self.data);
+        while left > 0 {
             let bytes = fill(&mut self.reader)?;
             if bytes.is_empty() {
                 return Err(ArchiveError::Truncated);
             }
-            let count = bytes.len().min(usize::try_from(self.data).unwrap_or(usize::MAX));
-            buffer.extend_from_slice(&bytes[..count]);
+            let count = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            take(&bytes[..count]);
             self.reader.consume(count);
             self.data -= count as u64;
+            left -= count as u64;
         }
         Ok(())
     }
@@ -179,7 +183,7 @@ impl<R: BufRead> Archive<R> {
             return Err(ArchiveError::Header("an extension header is over the limit"));
         }
         let mut bytes = Vec::new();
-        self.read_data(&mut bytes)?;
+        self.data(u64::MAX, |piece| bytes.extend_from_slice(piece))?;
         Ok(bytes)
     }
 
@@ -217,7 +221,8 @@ impl<R: BufRead> Archive<R> {
             self.skip_sparse_map(header)?;
         }
         self.expect_data(size)?;
-        Ok(Entry { name, link, kind, size, sparse })
+        let mode = header.mode().unwrap_or_default();
+        Ok(Entry { name, link, kind, size, mode, sparse })
     }
 
     /// Old GNU sparse headers go on in further blocks while the byte at 482, then 504, says so.

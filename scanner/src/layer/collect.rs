@@ -3,7 +3,7 @@
 //! Owns the rule that the last entry of a path wins, as it does on extraction, and that a file in a directory's place takes
 //! the directory's content with it. Whiteouts stay beside whatever the layer adds at their path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::mem::size_of;
 
 use super::{Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
@@ -13,6 +13,8 @@ use crate::oci::Digest;
 /// A layer's inventory while it is gathered.
 pub(crate) struct Collector {
     paths: Vec<(PathHash, PathKind)>,
+    /// Paths of files whose bytes this layer has.
+    files: HashSet<PathHash>,
     symlinks: BTreeMap<String, String>,
     hardlinks: BTreeMap<String, String>,
     facts: BTreeMap<String, Vec<Fact>>,
@@ -25,6 +27,7 @@ impl Collector {
     pub(crate) fn new(budget: usize) -> Self {
         Self {
             paths: Vec::new(),
+            files: HashSet::new(),
             symlinks: BTreeMap::new(),
             hardlinks: BTreeMap::new(),
             facts: BTreeMap::new(),
@@ -36,7 +39,11 @@ impl Collector {
 
     /// Notes what lies at `path`, in the place of whatever an earlier entry put there.
     pub(crate) fn path(&mut self, path: &str, kind: PathKind) {
-        self.paths.push((PathHash::of(path), kind));
+        let hash = PathHash::of(path);
+        self.paths.push((hash, kind));
+        if kind == PathKind::File {
+            self.files.insert(hash);
+        }
         if matches!(kind, PathKind::Whiteout | PathKind::Opaque) {
             return;
         }
@@ -53,8 +60,9 @@ impl Collector {
         }
     }
 
-    /// Keeps a hard link at a path of interest: with its target's facts where this layer has them, else for composition.
-    pub(crate) fn hardlink(&mut self, path: String, target: String) {
+    /// Keeps a hard link: with its target's facts where this layer has them, else for composition where the target
+    /// lies in a lower layer and either path is of interest. `wanted` says that the link's own path is.
+    pub(crate) fn hardlink(&mut self, path: String, target: String, wanted: bool) {
         if let Some(facts) = self.facts.get(&target) {
             let cost = path.len() + facts.iter().map(FactList::cost).sum::<usize>();
             let facts = facts.clone();
@@ -63,7 +71,11 @@ impl Collector {
             }
             return;
         }
-        let target = self.hardlinks.get(&target).cloned().unwrap_or(target);
+        let followed = self.hardlinks.get(&target).cloned();
+        if !wanted && followed.is_none() && self.files.contains(&PathHash::of(&target)) {
+            return;
+        }
+        let target = followed.unwrap_or(target);
         if self.afford(path.len() + target.len() + 2 * size_of::<String>()) {
             self.hardlinks.insert(path, target);
         }

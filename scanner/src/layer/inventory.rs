@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::Reason;
 use crate::oci::Digest;
 use crate::package::{Distribution, Package};
+use crate::risk::Risk;
 
 /// The first eight bytes of a path's SHA-256, so that an image cannot choose paths that collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,41 @@ pub enum Fact {
     Distribution(Distribution),
     /// The file is a database or manifest this version cannot read: the image is partial where the file is visible.
     Unread(Reason),
+    /// A package a bill of materials in the image states: worth less than a package manager's own word.
+    Stated(Package),
+    /// Paths that belong to a distribution's package, by their hashes.
+    Owned {
+        /// The package's name, as its own fact spells it.
+        package: String,
+        /// Hashes of cleaned paths, sorted.
+        paths: Vec<PathHash>,
+    },
+    /// Where the image's system packages come from.
+    Channel(Channel),
+    /// Something wrong with the image besides its packages.
+    Risk(Risk),
+}
+
+/// Where system packages come from: decides which of a distribution's advisories speak for them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Channel {
+    /// What the name is of.
+    pub kind: ChannelKind,
+    /// The name: a content set, a repository's URL, a service.
+    pub name: String,
+}
+
+/// What a channel's name is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChannelKind {
+    /// A Red Hat content set (`rhel-9-for-x86_64-baseos-rpms`), from an image's content manifest.
+    ContentSet,
+    /// A line of apk's list of repositories.
+    ApkRepository,
+    /// A service of Ubuntu Pro that is enabled (`esm-infra`).
+    UbuntuPro,
+    /// A CPE name the distribution states of itself.
+    Cpe,
 }
 
 /// What one layer holds.

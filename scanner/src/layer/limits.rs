@@ -9,6 +9,8 @@ pub struct LayerLimits {
     pub max_path_bytes: usize,
     /// Largest file handed to a detector, in bytes; larger ones are noted as unread. `scan.max_file_size` sets it.
     pub max_file_bytes: u64,
+    /// Largest text handed to a detector in memory, in bytes; larger ones are noted as unread.
+    pub max_text_bytes: u64,
     /// Most uncompressed bytes.
     pub max_uncompressed_bytes: u64,
     /// Most uncompressed bytes for each compressed byte, past `ratio_free_bytes`.
@@ -27,6 +29,7 @@ impl Default for LayerLimits {
             max_entries: 2_000_000,
             max_path_bytes: 4096,
             max_file_bytes: 256 << 20,
+            max_text_bytes: 32 << 20,
             max_uncompressed_bytes: 64 << 30,
             max_ratio: 1000,
             ratio_free_bytes: 256 << 20,

@@ -16,7 +16,7 @@ mod scan;
 mod walk;
 
 pub use decode::LayerDecoder;
-pub use inventory::{Fact, LayerInventory, PathHash, PathKind};
+pub use inventory::{Channel, ChannelKind, Fact, LayerInventory, PathHash, PathKind};
 pub use limits::LayerLimits;
 pub use reason::{Reason, ReasonCode};
 pub use scan::scan_layer;

@@ -38,6 +38,10 @@ pub enum ReasonCode {
     FetchFailed,
     /// The scanner itself failed.
     ScannerFailed,
+    /// An encrypted layer.
+    EncryptedLayer,
+    /// An archive inside a file that is nested too deep, or unpacks to more than the limit.
+    ArchiveLimit,
 }
 
 impl ReasonCode {
@@ -59,6 +63,8 @@ impl ReasonCode {
             Self::MissingLayers => "missing_layers",
             Self::FetchFailed => "fetch_failed",
             Self::ScannerFailed => "scanner_failed",
+            Self::EncryptedLayer => "encrypted_layer",
+            Self::ArchiveLimit => "archive_limit",
         }
     }
 }

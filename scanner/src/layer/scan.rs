@@ -12,11 +12,14 @@ use super::collect::Collector;
 use super::pipeline::pipeline;
 use super::walk::walk;
 use super::{LayerInventory, LayerLimits, Reason, ReasonCode};
+use crate::content::Buffers;
 use crate::detect::DetectorSet;
 use crate::oci::Digest;
 
 /// Reads the layer in `blob`, compressed or not, to its end. Blocks: call it where blocking is allowed, with the
 /// `runtime` that drives `blob`.
+///
+/// Files of interest are held in `buffers` while they are looked at.
 ///
 /// `expected_diff_id` is what the image's configuration says of the uncompressed bytes; a mismatch is a reason, so that the
 /// inventory never counts as complete.
@@ -29,6 +32,7 @@ pub fn scan_layer<R: AsyncRead + Unpin + Send>(
     expected_diff_id: Option<Digest>,
     detectors: &DetectorSet,
     limits: &LayerLimits,
+    buffers: &Buffers,
     runtime: &Handle,
 ) -> Result<LayerInventory, Reason> {
     let (writer, reader) = pipeline();
@@ -42,7 +46,7 @@ pub fn scan_layer<R: AsyncRead + Unpin + Send>(
             .spawn_scoped(scope, decode)
             .map_err(|error| Reason::new(ReasonCode::ScannerFailed, format!("no thread for decoding: {error}")))?;
         // A read fails for the reason the pipeline keeps.
-        let (entries, _) = walk(&mut reader, detectors, limits, &mut collector);
+        let (entries, _) = walk(&mut reader, detectors, limits, buffers, &mut collector);
         Ok((entries, reader, thread.join()))
     })?;
     if decoded.is_err() {
@@ -84,7 +88,7 @@ mod tests {
         limits: &LayerLimits,
     ) -> Result<LayerInventory, Reason> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        scan_layer(blob, expected, &DetectorSet::standard(), limits, runtime.handle())
+        scan_layer(blob, expected, &DetectorSet::standard(), limits, &Buffers::default(), runtime.handle())
     }
 
     fn scan(blob: &[u8]) -> Result<LayerInventory, Reason> {

@@ -1,7 +1,7 @@
 //! One pass over a layer's tar stream.
 //!
 //! Owns what each entry means: its place, its links, its whiteouts, and whether a detector wants its bytes. At most one file
-//! of interest is in memory at a time. A broken archive or a limit ends the walk with what was read so far, and
+//! of interest is held at a time. A broken archive or a limit ends the walk with what was read so far, and
 //! the rest of the stream is read for its digest.
 
 use std::io::{self, BufRead};
@@ -10,7 +10,8 @@ use super::archive::{Archive, ArchiveError, Entry, EntryKind};
 use super::collect::Collector;
 use super::path::{EntryName, entry_name, text};
 use super::{Fact, LayerLimits, PathKind, Reason, ReasonCode, clean};
-use crate::detect::{DetectorSet, FactList, Want};
+use crate::content::{Buffers, Spool};
+use crate::detect::{Detector, DetectorSet, FactList, FileHead, HEAD_BYTES, Want};
 
 /// A buffer that grew past this for one file is given back after it.
 const KEPT_BUFFER: usize = 8 << 20;
@@ -21,10 +22,12 @@ pub(crate) fn walk<R: BufRead>(
     reader: R,
     detectors: &DetectorSet,
     limits: &LayerLimits,
+    buffers: &Buffers,
     collector: &mut Collector,
 ) -> (u64, io::Result<()>) {
-    let mut walk =
-        Walk { archive: Archive::new(reader, *limits), detectors, limits, collector, buffer: Vec::new(), entries: 0 };
+    let archive = Archive::new(reader, *limits);
+    let (head, text) = (Vec::with_capacity(HEAD_BYTES), Vec::new());
+    let mut walk = Walk { archive, detectors, limits, buffers, collector, head, text, entries: 0 };
     let outcome = match walk.entries() {
         Ok(()) => Ok(()),
         Err(ArchiveError::Read(error)) => return (walk.entries, Err(error)),
@@ -40,8 +43,11 @@ struct Walk<'a, R> {
     archive: Archive<R>,
     detectors: &'a DetectorSet,
     limits: &'a LayerLimits,
+    buffers: &'a Buffers,
     collector: &'a mut Collector,
-    buffer: Vec<u8>,
+    head: Vec<u8>,
+    /// For files wanted whole in memory, used again and again.
+    text: Vec<u8>,
     entries: u64,
 }
 
@@ -93,9 +99,8 @@ impl<R: BufRead> Walk<'_, R> {
                 Some(target) if target == path => {}
                 Some(target) => {
                     self.collector.path(&path, PathKind::Hardlink);
-                    if self.detectors.wanting(&path).is_some() {
-                        self.collector.hardlink(path, target);
-                    }
+                    let wanted = self.detectors.wanting(&path).is_some();
+                    self.collector.hardlink(path, target, wanted);
                 }
                 None => self.bad_path(&entry.name, "a hard link's target leaves the root"),
             },
@@ -104,35 +109,127 @@ impl<R: BufRead> Walk<'_, R> {
         Ok(())
     }
 
-    /// Hands a file of interest to its detector; other data is skipped by the archive.
+    /// Hands a file to the detector its path is of interest to, and to whoever watches it pass; other data is skipped
+    /// by the archive.
     fn file(&mut self, path: String, entry: &Entry) -> Result<(), ArchiveError> {
-        let Some((detector, want)) = self.detectors.wanting(&path) else { return Ok(()) };
         let mut facts = FactList::new(self.collector.budget());
-        let unread = |code, detail: &str| Fact::Unread(Reason::at(code, &path, detail));
-        if entry.size == 0 {
-            detector.detect(&path, &[], &mut facts);
-        } else if want == Want::Presence {
-            facts.push(unread(ReasonCode::UnreadDatabase, detector.unread()));
-        } else if entry.sparse {
-            facts.push(unread(ReasonCode::UnreadDatabase, "the file is stored as a sparse file"));
-        } else if entry.size > self.limits.max_file_bytes {
-            let detail = format!("the file has {} bytes, over the limit of {}", entry.size, self.limits.max_file_bytes);
-            facts.push(unread(ReasonCode::FileTooLarge, &detail));
-        } else {
-            self.buffer.clear();
-            self.archive.read_data(&mut self.buffer)?;
-            detector.detect(&path, &self.buffer, &mut facts);
-            if self.buffer.capacity() > KEPT_BUFFER {
-                self.buffer = Vec::new();
+        let wanting = self.detectors.wanting(&path);
+        if entry.size == 0 || entry.sparse {
+            match wanting {
+                None => return Ok(()),
+                Some(_) if entry.sparse && entry.size > 0 => {
+                    facts.unread(&path, "the file is stored as a sparse file");
+                }
+                Some((detector, _)) => detector.detect(&path, &[], &mut facts),
             }
+            self.collector.facts(path, facts);
+            return Ok(());
         }
-        self.collector.facts(path, facts);
+        self.head.clear();
+        let head = &mut self.head;
+        self.archive.data(HEAD_BYTES as u64, |piece| head.extend_from_slice(piece))?;
+        let file = FileHead { path: &path, mode: entry.mode, size: entry.size, head: &self.head };
+        let watching = self.detectors.watchers().iter();
+        let mut watches: Vec<_> =
+            watching.filter_map(|watcher| watcher.watch(&file, self.buffers, &mut facts)).collect();
+        let mut sink = match wanting {
+            None => Sink::Nothing,
+            Some((detector, want)) => match self.over_limit(want, entry.size) {
+                Some(detail) => {
+                    facts.push(Fact::Unread(Reason::at(ReasonCode::FileTooLarge, &path, detail)));
+                    Sink::Nothing
+                }
+                None => Sink::new(detector, want, self.buffers, std::mem::take(&mut self.text)),
+            },
+        };
+        for watch in &mut watches {
+            watch.feed(&self.head);
+        }
+        sink.append(&self.head);
+        if !watches.is_empty() || !matches!(sink, Sink::Nothing) {
+            self.archive.data(u64::MAX, |piece| {
+                watches.iter_mut().for_each(|watch| watch.feed(piece));
+                sink.append(piece);
+            })?;
+        }
+        for watch in watches {
+            watch.finish(&mut facts);
+        }
+        self.text = sink.finish(&path, &mut facts);
+        // A file somebody wanted by its path stays known where it held nothing; any other only for what was found.
+        if wanting.is_some() || !facts.is_empty() {
+            self.collector.facts(path, facts);
+        }
         Ok(())
+    }
+
+    fn over_limit(&self, want: Want, size: u64) -> Option<String> {
+        let limit = match want {
+            Want::Bytes => self.limits.max_text_bytes.min(self.limits.max_file_bytes),
+            Want::Content => self.limits.max_file_bytes,
+        };
+        (size > limit).then(|| format!("the file has {size} bytes, over the limit of {limit}"))
     }
 
     fn bad_path(&mut self, name: &[u8], detail: &str) {
         let shown = text(&name[..name.len().min(200)]);
         self.collector.reason(Reason::at(ReasonCode::BadPath, &shown, detail));
+    }
+}
+
+/// Where the bytes of a file go that a detector wants.
+enum Sink<'a> {
+    Nothing,
+    Bytes(&'a dyn Detector, Vec<u8>),
+    Content(&'a dyn Detector, Spool, io::Result<()>),
+}
+
+impl<'a> Sink<'a> {
+    fn new(detector: &'a dyn Detector, want: Want, buffers: &Buffers, mut text: Vec<u8>) -> Self {
+        text.clear();
+        match want {
+            Want::Bytes => Self::Bytes(detector, text),
+            Want::Content => Self::Content(detector, Spool::new(buffers), Ok(())),
+        }
+    }
+
+    fn append(&mut self, piece: &[u8]) {
+        match self {
+            Self::Nothing => {}
+            Self::Bytes(_, bytes) => bytes.extend_from_slice(piece),
+            Self::Content(_, spool, outcome) => {
+                if outcome.is_ok() {
+                    *outcome = spool.append(piece);
+                }
+            }
+        }
+    }
+
+    /// Hands the whole file to its detector; returns a buffer for the next one.
+    fn finish(self, path: &str, facts: &mut FactList) -> Vec<u8> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Bytes(detector, bytes) => {
+                detector.detect(path, &bytes, facts);
+                if bytes.capacity() > KEPT_BUFFER { Vec::new() } else { bytes }
+            }
+            Self::Content(detector, spool, outcome) => {
+                let examined = outcome.and_then(|()| detector.examine(path, &spool.finish(), facts));
+                match examined {
+                    Ok(()) => {}
+                    // A place past the end that the file itself names.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        facts.malformed(path, "the file ends early")
+                    }
+                    Err(error) => facts.push(Fact::Unread(Reason::at(
+                        ReasonCode::ScannerFailed,
+                        path,
+                        format!("the file could not be kept while it was read: {error}"),
+                    ))),
+                }
+                Vec::new()
+            }
+        }
     }
 }
 
@@ -148,7 +245,7 @@ mod tests {
 
     fn walk_with(tar: &[u8], limits: &LayerLimits) -> LayerInventory {
         let mut collector = Collector::new(limits.max_kept_bytes);
-        let (_, read) = walk(tar, &DetectorSet::standard(), limits, &mut collector);
+        let (_, read) = walk(tar, &DetectorSet::standard(), limits, &Buffers::default(), &mut collector);
         read.unwrap();
         collector.finish(Digest::of(tar), tar.len() as u64)
     }

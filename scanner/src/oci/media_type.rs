@@ -77,6 +77,11 @@ impl MediaType {
         }
     }
 
+    /// Whether the layer is encrypted (the suffix ocicrypt writes).
+    pub fn is_encrypted(&self) -> bool {
+        self.0.ends_with("+encrypted")
+    }
+
     /// Whether the layer lies elsewhere by definition (foreign, non-distributable): clients fetch it past a mirror.
     pub fn is_foreign(&self) -> bool {
         self.0.contains(".nondistributable.") || self.0.contains(".foreign.")
@@ -105,7 +110,9 @@ mod tests {
     fn layers_say_their_encoding_and_encrypted_ones_have_none() {
         let gzip = MediaType::new("application/vnd.docker.image.rootfs.diff.tar.gzip");
         assert_eq!(gzip.layer_encoding(), Some(LayerEncoding::Gzip));
-        assert_eq!(MediaType::new("application/vnd.oci.image.layer.v1.tar+gzip+encrypted").layer_encoding(), None);
+        let encrypted = MediaType::new("application/vnd.oci.image.layer.v1.tar+gzip+encrypted");
+        assert!(encrypted.is_encrypted() && !gzip.is_encrypted());
+        assert_eq!(encrypted.layer_encoding(), None);
         assert!(MediaType::new("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip").is_foreign());
     }
 }

@@ -73,6 +73,7 @@ mod tests {
             architecture: package_type.is_system().then(|| "amd64".into()),
             source: None,
             packager: None,
+            module: None,
         };
         let distribution =
             release.map(|(id, version)| Distribution { id: id.into(), version: version.into(), pretty_name: None });

@@ -80,6 +80,18 @@ impl Index {
         Ok(index)
     }
 
+    /// Opens an index as it is now to read it, while another process may be writing it. Writes fail.
+    ///
+    /// # Errors
+    /// As [`Index::open`], except for [`IndexError::InUse`].
+    pub fn open_read_only(path: &Path) -> Result<Self, IndexError> {
+        let index = Self::new(Arc::new(RocksEngine::open_read_only(path)?));
+        match index.stamps().get(SCHEMA_STAMP)?.map(|stamp| stamp.at) {
+            None | Some(SCHEMA) => Ok(index),
+            Some(found) => Err(IndexError::Newer { path: path.to_owned(), found: format!("schema {found}") }),
+        }
+    }
+
     /// An index that lives as long as its last handle.
     pub fn in_memory() -> Self {
         Self::new(Arc::new(MemoryEngine::default()))

@@ -56,6 +56,28 @@ impl RocksEngine {
         Ok(Self { path: path.to_owned(), database })
     }
 
+    /// Opens the database in `path` as it is now, to read it, whether or not another process has it open for writing.
+    ///
+    /// # Errors
+    /// As [`RocksEngine::open`], except for [`IndexError::InUse`]; a directory without a database is [`IndexError::Damaged`]. A
+    /// process that writes may clean up a file between its being named and opened: another try succeeds then.
+    pub fn open_read_only(path: &Path) -> Result<Self, IndexError> {
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let stored = DB::list_cf(&Options::default(), path).map_err(|error| open_error(path, error))?;
+        // A table that an older version did not have yet cannot be made here.
+        let tables =
+            Table::ALL.iter().map(|table| table.name()).filter(|name| stored.iter().any(|known| known == name));
+        let tables = tables.map(|name| ColumnFamilyDescriptor::new(name, table_options(&cache)));
+        let mut options = database_options(&cache);
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        // Everything stays open, so that nothing read later is gone by then.
+        options.set_max_open_files(-1);
+        let database = DB::open_cf_descriptors_read_only(&options, path, tables, false)
+            .map_err(|error| open_error(path, error))?;
+        Ok(Self { path: path.to_owned(), database })
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

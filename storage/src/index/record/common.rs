@@ -1,9 +1,11 @@
-//! Stored forms of what several tables hold: digests, platforms, reasons, packages.
+//! Stored forms of what several tables hold: digests, platforms, reasons, packages, risks.
 
 use serde::{Deserialize, Serialize};
-use weir_scanner::layer::{Reason, ReasonCode};
+use weir_scanner::finding::Severity;
+use weir_scanner::layer::{Channel, ChannelKind, Reason, ReasonCode};
 use weir_scanner::oci::{Algorithm, Digest, Platform};
 use weir_scanner::package::{Distribution, Package, PackageType, SourcePackage};
+use weir_scanner::risk::{Risk, RiskKind};
 
 /// A stored enum with the variants of a domain one, in the order that is on disk: new variants go to the end.
 macro_rules! mirrored {
@@ -78,7 +80,7 @@ impl From<StoredPlatform> for Platform {
 mirrored! {
     StoredReasonCode = ReasonCode {
         TooManyEntries, BadPath, FileTooLarge, LayerTooLarge, RatioTooHigh, DecodeFailed, ArchiveBroken, DiffIdMismatch, UnreadDatabase,
-        MalformedDatabase, UnsupportedMediaType, ForeignLayer, MissingLayers, FetchFailed, ScannerFailed,
+        MalformedDatabase, UnsupportedMediaType, ForeignLayer, MissingLayers, FetchFailed, ScannerFailed, EncryptedLayer, ArchiveLimit,
     }
 }
 
@@ -124,10 +126,16 @@ impl From<StoredDistribution> for Distribution {
     }
 }
 
-mirrored! { StoredPackageType = PackageType { Apk, Deb, Npm, Pypi, Rpm } }
+mirrored! {
+    StoredPackageType = PackageType {
+        Apk, Deb, Npm, Pypi, Rpm, Alpm, Bitnami, Cargo, Composer, Conan, Conda, Cran, Ebuild, Gem, Generic, Golang, Hex, Luarocks, Maven,
+        Nix, Nuget, Opkg, Otp, Pear, Pub, Snap, Swift, WordpressPlugin,
+    }
+}
 
+/// A package as the first forms of layers and inventories hold it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct StoredPackage {
+pub(super) struct StoredPackageV1 {
     package_type: StoredPackageType,
     name: String,
     version: String,
@@ -137,19 +145,80 @@ pub(super) struct StoredPackage {
     packager: Option<String>,
 }
 
+impl From<StoredPackageV1> for Package {
+    fn from(stored: StoredPackageV1) -> Self {
+        let StoredPackageV1 { package_type, name, version, architecture, source, packager } = stored;
+        let source = source.map(|(name, version)| SourcePackage { name, version });
+        Self { package_type: package_type.into(), name, version, architecture, source, packager, module: None }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredPackage {
+    first: StoredPackageV1,
+    module: Option<String>,
+}
+
 impl From<&Package> for StoredPackage {
     fn from(package: &Package) -> Self {
-        let Package { package_type, name, version, architecture, source, packager } = package.clone();
+        let Package { package_type, name, version, architecture, source, packager, module } = package.clone();
         let source = source.map(|source| (source.name, source.version));
-        Self { package_type: package_type.into(), name, version, architecture, source, packager }
+        let first =
+            StoredPackageV1 { package_type: package_type.into(), name, version, architecture, source, packager };
+        Self { first, module }
     }
 }
 
 impl From<StoredPackage> for Package {
     fn from(stored: StoredPackage) -> Self {
-        let StoredPackage { package_type, name, version, architecture, source, packager } = stored;
-        let source = source.map(|(name, version)| SourcePackage { name, version });
-        Self { package_type: package_type.into(), name, version, architecture, source, packager }
+        Self { module: stored.module, ..stored.first.into() }
+    }
+}
+
+mirrored! { StoredSeverity = Severity { Unknown, None, Low, Medium, High, Critical } }
+
+mirrored! { StoredChannelKind = ChannelKind { ContentSet, ApkRepository, UbuntuPro, Cpe } }
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredChannel {
+    kind: StoredChannelKind,
+    name: String,
+}
+
+impl From<&Channel> for StoredChannel {
+    fn from(channel: &Channel) -> Self {
+        Self { kind: channel.kind.into(), name: channel.name.clone() }
+    }
+}
+
+impl From<StoredChannel> for Channel {
+    fn from(stored: StoredChannel) -> Self {
+        Self { kind: stored.kind.into(), name: stored.name }
+    }
+}
+
+mirrored! { StoredRiskKind = RiskKind { Secret, Configuration, Permission } }
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredRisk {
+    kind: StoredRiskKind,
+    rule: String,
+    severity: StoredSeverity,
+    detail: String,
+    line: Option<u32>,
+}
+
+impl From<&Risk> for StoredRisk {
+    fn from(risk: &Risk) -> Self {
+        let Risk { kind, rule, severity, detail, line } = risk.clone();
+        Self { kind: kind.into(), rule, severity: severity.into(), detail, line }
+    }
+}
+
+impl From<StoredRisk> for Risk {
+    fn from(stored: StoredRisk) -> Self {
+        let StoredRisk { kind, rule, severity, detail, line } = stored;
+        Self { kind: kind.into(), rule, severity: severity.into(), detail, line }
     }
 }
 

@@ -1,14 +1,12 @@
 //! Stored form of an image's findings.
 
 use serde::{Deserialize, Serialize};
-use weir_scanner::finding::{CvssScore, Finding, ImageFindings, Severity};
+use weir_scanner::finding::{CvssScore, Finding, ImageFindings};
 
 use super::advisory::StoredFeedV1;
-use super::common::{all, mirrored};
+use super::common::{StoredSeverity, all};
 use super::{Record, Unreadable, first_version, seal, unseal};
 use crate::index::FindingsRecord;
-
-mirrored! { StoredSeverity = Severity { Unknown, None, Low, Medium, High, Critical } }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredCvss {

@@ -1,10 +1,13 @@
 //! Stored forms of images and image inventories.
 
 use serde::{Deserialize, Serialize};
-use weir_scanner::image::{ImageInventory, ImagePackage, ImageReason, ScanStatus};
+use weir_scanner::image::{ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
 use weir_scanner::oci::{HistoryEntry, MediaType, Repository};
 
-use super::common::{StoredDigest, StoredDistribution, StoredPackage, StoredPlatform, StoredReason, all, mirrored};
+use super::common::{
+    StoredChannel, StoredDigest, StoredDistribution, StoredPackage, StoredPackageV1, StoredPlatform, StoredReason,
+    StoredRisk, all, mirrored,
+};
 use super::{Record, Unreadable, first_version, seal, unseal};
 use crate::index::{ImageLayer, ImageRecord, InventoryRecord};
 
@@ -140,51 +143,29 @@ impl TryFrom<StoredImageV1> for ImageRecord {
 
 first_version!(ImageRecord as StoredImageV1);
 
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredImagePackage {
-    package: StoredPackage,
+/// A package of an image as the first form of inventories holds it.
+#[derive(Debug, Deserialize)]
+struct StoredImagePackageV1 {
+    package: StoredPackageV1,
     purl: String,
     layer: u32,
     paths: Vec<String>,
 }
 
-impl From<&ImagePackage> for StoredImagePackage {
-    fn from(package: &ImagePackage) -> Self {
-        Self {
-            package: (&package.package).into(),
-            purl: package.purl.clone(),
-            layer: package.layer,
-            paths: package.paths.clone(),
-        }
+impl From<StoredImagePackageV1> for ImagePackage {
+    fn from(stored: StoredImagePackageV1) -> Self {
+        let StoredImagePackageV1 { package, purl, layer, paths } = stored;
+        Self { package: package.into(), purl, layer, paths, owner: None }
     }
 }
 
-impl From<StoredImagePackage> for ImagePackage {
-    fn from(stored: StoredImagePackage) -> Self {
-        Self { package: stored.package.into(), purl: stored.purl, layer: stored.layer, paths: stored.paths }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct StoredImageInventoryV1 {
     fingerprint: String,
     status: StoredStatus,
     reasons: Vec<StoredImageReason>,
     distribution: Option<StoredDistribution>,
-    packages: Vec<StoredImagePackage>,
-}
-
-impl From<&InventoryRecord> for StoredImageInventoryV1 {
-    fn from(record: &InventoryRecord) -> Self {
-        let inventory = &record.inventory;
-        Self {
-            fingerprint: record.fingerprint.clone(),
-            status: inventory.status.into(),
-            reasons: all(&inventory.reasons),
-            distribution: inventory.distribution.as_ref().map(Into::into),
-            packages: all(&inventory.packages),
-        }
-    }
+    packages: Vec<StoredImagePackageV1>,
 }
 
 impl From<StoredImageInventoryV1> for InventoryRecord {
@@ -193,10 +174,110 @@ impl From<StoredImageInventoryV1> for InventoryRecord {
             status: stored.status.into(),
             reasons: all(stored.reasons),
             distribution: stored.distribution.map(Into::into),
+            channels: Vec::new(),
             packages: all(stored.packages),
+            risks: Vec::new(),
         };
         Self { fingerprint: stored.fingerprint, inventory }
     }
 }
 
-first_version!(InventoryRecord as StoredImageInventoryV1);
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredImagePackage {
+    package: StoredPackage,
+    purl: String,
+    layer: u32,
+    paths: Vec<String>,
+    owner: Option<String>,
+}
+
+impl From<&ImagePackage> for StoredImagePackage {
+    fn from(package: &ImagePackage) -> Self {
+        let ImagePackage { package, purl, layer, paths, owner } = package;
+        Self { package: package.into(), purl: purl.clone(), layer: *layer, paths: paths.clone(), owner: owner.clone() }
+    }
+}
+
+impl From<StoredImagePackage> for ImagePackage {
+    fn from(stored: StoredImagePackage) -> Self {
+        let StoredImagePackage { package, purl, layer, paths, owner } = stored;
+        Self { package: package.into(), purl, layer, paths, owner }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredImageRisk {
+    risk: StoredRisk,
+    layer: Option<u32>,
+    path: Option<String>,
+    visible: bool,
+}
+
+impl From<&ImageRisk> for StoredImageRisk {
+    fn from(risk: &ImageRisk) -> Self {
+        Self { risk: (&risk.risk).into(), layer: risk.layer, path: risk.path.clone(), visible: risk.visible }
+    }
+}
+
+impl From<StoredImageRisk> for ImageRisk {
+    fn from(stored: StoredImageRisk) -> Self {
+        let StoredImageRisk { risk, layer, path, visible } = stored;
+        Self { risk: risk.into(), layer, path, visible }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredImageInventoryV2 {
+    fingerprint: String,
+    status: StoredStatus,
+    reasons: Vec<StoredImageReason>,
+    distribution: Option<StoredDistribution>,
+    channels: Vec<StoredChannel>,
+    packages: Vec<StoredImagePackage>,
+    risks: Vec<StoredImageRisk>,
+}
+
+impl From<&InventoryRecord> for StoredImageInventoryV2 {
+    fn from(record: &InventoryRecord) -> Self {
+        let inventory = &record.inventory;
+        Self {
+            fingerprint: record.fingerprint.clone(),
+            status: inventory.status.into(),
+            reasons: all(&inventory.reasons),
+            distribution: inventory.distribution.as_ref().map(Into::into),
+            channels: all(&inventory.channels),
+            packages: all(&inventory.packages),
+            risks: all(&inventory.risks),
+        }
+    }
+}
+
+impl From<StoredImageInventoryV2> for InventoryRecord {
+    fn from(stored: StoredImageInventoryV2) -> Self {
+        let inventory = ImageInventory {
+            status: stored.status.into(),
+            reasons: all(stored.reasons),
+            distribution: stored.distribution.map(Into::into),
+            channels: all(stored.channels),
+            packages: all(stored.packages),
+            risks: all(stored.risks),
+        };
+        Self { fingerprint: stored.fingerprint, inventory }
+    }
+}
+
+impl Record for InventoryRecord {
+    const VERSION: u8 = 2;
+
+    fn write(&self, out: Vec<u8>) -> Vec<u8> {
+        seal(&StoredImageInventoryV2::from(self), out)
+    }
+
+    fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable> {
+        match version {
+            1 => Ok(unseal::<StoredImageInventoryV1>(body)?.into()),
+            2 => Ok(unseal::<StoredImageInventoryV2>(body)?.into()),
+            _ => Err(Unreadable::Version),
+        }
+    }
+}

@@ -9,50 +9,98 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use weir_scanner::layer::{Fact, LayerInventory, PathHash, PathKind};
 
-use super::common::{StoredDigest, StoredDistribution, StoredPackage, StoredReason, all};
-use super::{Record, Unreadable, first_version, seal, unseal};
+use super::common::{
+    StoredChannel, StoredDigest, StoredDistribution, StoredPackage, StoredPackageV1, StoredReason, StoredRisk, all,
+};
+use super::{Record, Unreadable, seal, unseal};
 use crate::index::LayerOutcome;
 
-#[derive(Debug, Serialize, Deserialize)]
-enum StoredFact {
-    Package(StoredPackage),
+/// A fact as the first form holds it.
+#[derive(Debug, Deserialize)]
+enum StoredFactV1 {
+    Package(StoredPackageV1),
     Distribution(StoredDistribution),
     Unread(StoredReason),
 }
 
-impl From<&Fact> for StoredFact {
+impl TryFrom<StoredFactV1> for Fact {
+    type Error = Unreadable;
+
+    fn try_from(stored: StoredFactV1) -> Result<Self, Unreadable> {
+        Ok(match stored {
+            StoredFactV1::Package(package) => Self::Package(package.into()),
+            StoredFactV1::Distribution(distribution) => Self::Distribution(distribution.into()),
+            StoredFactV1::Unread(reason) => Self::Unread(reason.into()),
+        })
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum StoredFactV2 {
+    Package(StoredPackage),
+    Distribution(StoredDistribution),
+    Unread(StoredReason),
+    Stated(StoredPackage),
+    /// A package's name and the packed hashes of its paths.
+    Owned(String, Vec<u8>),
+    Channel(StoredChannel),
+    Risk(StoredRisk),
+}
+
+impl From<&Fact> for StoredFactV2 {
     fn from(fact: &Fact) -> Self {
         match fact {
             Fact::Package(package) => Self::Package(package.into()),
             Fact::Distribution(distribution) => Self::Distribution(distribution.into()),
             Fact::Unread(reason) => Self::Unread(reason.into()),
+            Fact::Stated(package) => Self::Stated(package.into()),
+            Fact::Owned { package, paths } => {
+                Self::Owned(package.clone(), paths.iter().flat_map(|hash| hash.0.to_be_bytes()).collect())
+            }
+            Fact::Channel(channel) => Self::Channel(channel.into()),
+            Fact::Risk(risk) => Self::Risk(risk.into()),
         }
     }
 }
 
-impl From<StoredFact> for Fact {
-    fn from(stored: StoredFact) -> Self {
-        match stored {
-            StoredFact::Package(package) => Self::Package(package.into()),
-            StoredFact::Distribution(distribution) => Self::Distribution(distribution.into()),
-            StoredFact::Unread(reason) => Self::Unread(reason.into()),
-        }
+impl TryFrom<StoredFactV2> for Fact {
+    type Error = Unreadable;
+
+    fn try_from(stored: StoredFactV2) -> Result<Self, Unreadable> {
+        Ok(match stored {
+            StoredFactV2::Package(package) => Self::Package(package.into()),
+            StoredFactV2::Distribution(distribution) => Self::Distribution(distribution.into()),
+            StoredFactV2::Unread(reason) => Self::Unread(reason.into()),
+            StoredFactV2::Stated(package) => Self::Stated(package.into()),
+            StoredFactV2::Owned(package, packed) => {
+                let (hashes, rest) = packed.as_chunks::<8>();
+                if !rest.is_empty() {
+                    return Err(Unreadable::Body("the paths a package owns end within one".into()));
+                }
+                let paths = hashes.iter().map(|hash| PathHash(u64::from_be_bytes(*hash))).collect();
+                Self::Owned { package, paths }
+            }
+            StoredFactV2::Channel(channel) => Self::Channel(channel.into()),
+            StoredFactV2::Risk(risk) => Self::Risk(risk.into()),
+        })
     }
 }
 
+/// An inventory whose facts have the form `F`.
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredInventory<'a> {
+#[serde(bound(deserialize = "F: Deserialize<'de>"))]
+struct StoredInventory<'a, F> {
     diff_id: StoredDigest,
     uncompressed_bytes: u64,
     #[serde(borrow)]
     paths: Cow<'a, [u8]>,
     symlinks: BTreeMap<String, String>,
     hardlinks: BTreeMap<String, String>,
-    facts: Vec<(String, Vec<StoredFact>)>,
+    facts: Vec<(String, Vec<F>)>,
     reasons: Vec<StoredReason>,
 }
 
-impl From<&LayerInventory> for StoredInventory<'_> {
+impl From<&LayerInventory> for StoredInventory<'_, StoredFactV2> {
     fn from(inventory: &LayerInventory) -> Self {
         Self {
             diff_id: (&inventory.diff_id).into(),
@@ -66,17 +114,24 @@ impl From<&LayerInventory> for StoredInventory<'_> {
     }
 }
 
-impl TryFrom<StoredInventory<'_>> for LayerInventory {
+impl<F> TryFrom<StoredInventory<'_, F>> for LayerInventory
+where
+    Fact: TryFrom<F, Error = Unreadable>,
+{
     type Error = Unreadable;
 
-    fn try_from(stored: StoredInventory<'_>) -> Result<Self, Unreadable> {
+    fn try_from(stored: StoredInventory<'_, F>) -> Result<Self, Unreadable> {
+        let facts = stored
+            .facts
+            .into_iter()
+            .map(|(path, facts)| Ok((path, facts.into_iter().map(Fact::try_from).collect::<Result<_, _>>()?)));
         Ok(Self {
             diff_id: stored.diff_id.into(),
             uncompressed_bytes: stored.uncompressed_bytes,
             paths: unpack(&stored.paths)?,
             symlinks: stored.symlinks,
             hardlinks: stored.hardlinks,
-            facts: stored.facts.into_iter().map(|(path, facts)| (path, all(facts))).collect(),
+            facts: facts.collect::<Result<_, Unreadable>>()?,
             reasons: all(stored.reasons),
         })
     }
@@ -121,15 +176,17 @@ fn unpack(packed: &[u8]) -> Result<Vec<(PathHash, PathKind)>, Unreadable> {
     paths.collect()
 }
 
+/// An outcome whose inventory's facts have the form `F`.
 #[derive(Debug, Serialize, Deserialize)]
-enum StoredOutcomeV1<'a> {
+#[serde(bound(deserialize = "F: Deserialize<'de>"))]
+enum StoredOutcome<'a, F> {
     #[serde(borrow)]
-    Read(StoredInventory<'a>),
+    Read(StoredInventory<'a, F>),
     Unsupported(StoredReason),
     Failed(StoredReason),
 }
 
-impl From<&LayerOutcome> for StoredOutcomeV1<'_> {
+impl From<&LayerOutcome> for StoredOutcome<'_, StoredFactV2> {
     fn from(outcome: &LayerOutcome) -> Self {
         match outcome {
             LayerOutcome::Read(inventory) => Self::Read(inventory.into()),
@@ -139,16 +196,33 @@ impl From<&LayerOutcome> for StoredOutcomeV1<'_> {
     }
 }
 
-impl TryFrom<StoredOutcomeV1<'_>> for LayerOutcome {
+impl<F> TryFrom<StoredOutcome<'_, F>> for LayerOutcome
+where
+    Fact: TryFrom<F, Error = Unreadable>,
+{
     type Error = Unreadable;
 
-    fn try_from(stored: StoredOutcomeV1<'_>) -> Result<Self, Unreadable> {
+    fn try_from(stored: StoredOutcome<'_, F>) -> Result<Self, Unreadable> {
         Ok(match stored {
-            StoredOutcomeV1::Read(inventory) => Self::Read(inventory.try_into()?),
-            StoredOutcomeV1::Unsupported(reason) => Self::Unsupported(reason.into()),
-            StoredOutcomeV1::Failed(reason) => Self::Failed(reason.into()),
+            StoredOutcome::Read(inventory) => Self::Read(inventory.try_into()?),
+            StoredOutcome::Unsupported(reason) => Self::Unsupported(reason.into()),
+            StoredOutcome::Failed(reason) => Self::Failed(reason.into()),
         })
     }
 }
 
-first_version!(LayerOutcome as StoredOutcomeV1<'_>);
+impl Record for LayerOutcome {
+    const VERSION: u8 = 2;
+
+    fn write(&self, out: Vec<u8>) -> Vec<u8> {
+        seal(&StoredOutcome::<StoredFactV2>::from(self), out)
+    }
+
+    fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable> {
+        match version {
+            1 => unseal::<StoredOutcome<'_, StoredFactV1>>(body)?.try_into(),
+            2 => unseal::<StoredOutcome<'_, StoredFactV2>>(body)?.try_into(),
+            _ => Err(Unreadable::Version),
+        }
+    }
+}

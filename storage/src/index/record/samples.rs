@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use weir_scanner::advisory::{Advisory, Affected, AffectedRange, Feed, RangeEvent, Rating, RatingValue};
 use weir_scanner::finding::{CvssScore, Finding, ImageFindings, Severity};
-use weir_scanner::image::{ImageInventory, ImagePackage, ImageReason, ScanStatus};
-use weir_scanner::layer::{Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
+use weir_scanner::image::{ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
+use weir_scanner::layer::{Channel, ChannelKind, Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
 use weir_scanner::oci::{Algorithm, Digest, HistoryEntry, MediaType, Repository};
 use weir_scanner::package::{Distribution, Ecosystem, Package, PackageType, SourcePackage};
+use weir_scanner::risk::{Risk, RiskKind};
 
 use super::*;
 use crate::index::*;
@@ -106,14 +107,53 @@ fn package() -> Package {
         architecture: Some("amd64".into()),
         source: Some(SourcePackage { name: "openssl".into(), version: "3.0.11-1~deb12u1".into() }),
         packager: Some("Debian".into()),
+        module: None,
     }
+}
+
+fn modular() -> Package {
+    let module = Some("nodejs:18:8080020230718:63b34585".into());
+    Package { module, ..Package::new(PackageType::Rpm, "nodejs", "18.16.1-1.module+el8") }
+}
+
+fn risk() -> Risk {
+    Risk {
+        kind: RiskKind::Secret,
+        rule: "private-key".into(),
+        severity: Severity::High,
+        detail: "----".into(),
+        line: Some(1),
+    }
+}
+
+fn channel() -> Channel {
+    Channel { kind: ChannelKind::ContentSet, name: "rhel-9-for-x86_64-baseos-rpms".into() }
 }
 
 fn distribution() -> Distribution {
     Distribution { id: "debian".into(), version: "12".into(), pretty_name: Some("Debian 12".into()) }
 }
 
-fn layer() -> LayerOutcome {
+fn first_facts() -> Vec<Fact> {
+    vec![
+        Fact::Package(package()),
+        Fact::Distribution(distribution()),
+        Fact::Unread(Reason::new(ReasonCode::ScannerFailed, "x")),
+    ]
+}
+
+fn facts() -> Vec<Fact> {
+    let more = [
+        Fact::Package(modular()),
+        Fact::Stated(package()),
+        Fact::Owned { package: "libssl3".into(), paths: vec![PathHash(1), PathHash(u64::MAX)] },
+        Fact::Channel(channel()),
+        Fact::Risk(risk()),
+    ];
+    first_facts().into_iter().chain(more).collect()
+}
+
+fn layer(facts: Vec<Fact>) -> LayerOutcome {
     let kinds = [
         PathKind::File,
         PathKind::Directory,
@@ -121,11 +161,6 @@ fn layer() -> LayerOutcome {
         PathKind::Hardlink,
         PathKind::Whiteout,
         PathKind::Opaque,
-    ];
-    let facts = vec![
-        Fact::Package(package()),
-        Fact::Distribution(distribution()),
-        Fact::Unread(Reason::new(ReasonCode::ScannerFailed, "x")),
     ];
     LayerOutcome::Read(LayerInventory {
         diff_id: Digest::of(b"diff"),
@@ -138,20 +173,33 @@ fn layer() -> LayerOutcome {
     })
 }
 
-fn inventory() -> InventoryRecord {
+fn first_inventory() -> InventoryRecord {
     let package = ImagePackage {
         package: package(),
         purl: "pkg:deb/debian/libssl3@3.0.11-1~deb12u1".into(),
         layer: 0,
         paths: vec!["var/lib/dpkg/status".into()],
+        owner: None,
     };
     let inventory = ImageInventory {
         status: ScanStatus::Complete,
         reasons: vec![image_reason()],
         distribution: Some(distribution()),
+        channels: Vec::new(),
         packages: vec![package],
+        risks: Vec::new(),
     };
     InventoryRecord { fingerprint: "f1".into(), inventory }
+}
+
+fn inventory() -> InventoryRecord {
+    let mut record = first_inventory();
+    let inventory = &mut record.inventory;
+    inventory.packages[0].owner = Some("pkg:deb/debian/openssl@3".into());
+    inventory.channels = vec![channel()];
+    let path = Some("root/.ssh/id_rsa".into());
+    inventory.risks = vec![ImageRisk { risk: risk(), layer: Some(2), path, visible: false }];
+    record
 }
 
 fn feed() -> Feed {
@@ -233,10 +281,16 @@ fn every_sample_reads_as_what_it_was_written_from() {
     );
     check("alias", 1, &edge());
     check("image", 1, &image());
-    check("layer-read", 1, &layer());
-    check("layer-unsupported", 1, &LayerOutcome::Unsupported(Reason::new(ReasonCode::ForeignLayer, "elsewhere")));
-    check("layer-failed", 1, &LayerOutcome::Failed(Reason::new(ReasonCode::FetchFailed, "cut")));
-    check("inventory", 1, &inventory());
+    check("layer-read", 1, &layer(first_facts()));
+    check("layer-read", 2, &layer(facts()));
+    let (foreign, cut) =
+        (Reason::new(ReasonCode::ForeignLayer, "elsewhere"), Reason::new(ReasonCode::FetchFailed, "cut"));
+    for version in [1, 2] {
+        check("layer-unsupported", version, &LayerOutcome::Unsupported(foreign.clone()));
+        check("layer-failed", version, &LayerOutcome::Failed(cut.clone()));
+    }
+    check("inventory", 1, &first_inventory());
+    check("inventory", 2, &inventory());
     check("findings", 1, &findings());
     check("advisory", 1, &advisory());
     check("mark", 1, &MarkRecord { generation: 300 });
@@ -274,7 +328,7 @@ proptest! {
     fn a_damaged_row_gives_a_value_or_an_error(
         record in 0..4_usize, at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<proptest::sample::Index>(),
     ) {
-        let mut bytes = [encode(&layer()), encode(&image()), encode(&advisory()), encode(&findings())][record].clone();
+        let mut bytes = [encode(&layer(facts())), encode(&image()), encode(&advisory()), encode(&findings())][record].clone();
         let at = at.index(bytes.len());
         bytes[at] = byte;
         read_as_all(&bytes);
