@@ -59,4 +59,5 @@ fuzz: install-build ## runs the fuzzers long (FUZZ_SECONDS)
 	$(PHASE) fuzz deploy/fuzz.sh $(FUZZ_SECONDS)
 
 bench: build install-bench image ## measures weir beside its rivals
-	@python3 deploy/bench/bench.py "$(WEIR_BIN)" "$(WEIR_IMAGE_DIR)/oci"
+	$(PHASE) scan-image python3 deploy/bench/scan-image.py "$(WEIR_IMAGE_DIR)/oci" "$(CACHE)/bench-scan" "$(CACHE)/debs"
+	@python3 deploy/bench/bench.py "$(WEIR_BIN)" "$(WEIR_IMAGE_DIR)/oci" "$(CACHE)/bench-scan"

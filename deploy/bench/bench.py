@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures weir beside its rivals, in the same run, on this machine, and prints ratios.
 
-Takes: WEIR (the binary) LAYOUT (an OCI layout with tag 1 and a layer of at least 60 MB) [ROUNDS].
+Takes: WEIR (the binary) LAYOUT (an OCI layout with tag 1 and a layer of at least 60 MB) SCAN (the layout that scan-image.py makes)
+       [ROUNDS] [PART]; PART is one of cold, paced, warm, memory, scan: all of them without one.
 Starts everything on loopback ports in a temporary directory, ends what it started, and leaves nothing.
 Every comparison runs its two sides in turn; medians and their ratio are printed.
 """
@@ -45,8 +46,8 @@ def wait_for_port(port, process):
 
 
 class Bench:
-    def __init__(self, weir, layout, rounds):
-        self.weir, self.layout, self.rounds = weir, Path(layout), rounds
+    def __init__(self, weir, layout, scanned, rounds):
+        self.weir, self.layout, self.scanned, self.rounds = weir, Path(layout), Path(scanned), rounds
         self.work = Path(tempfile.mkdtemp(prefix="weir-bench-"))
         self.processes = []
         self.rows = []
@@ -264,15 +265,73 @@ class Bench:
         self.stop(weir)
         self.stop(upstream)
 
-    def run(self):
+    # Whole images ----------------------------------------------------------------------------------------------------
+
+    def scan(self, upstream):
+        """`weir scan` of an image on disk against the least that reading it takes, and a second image that shares four layers."""
+        layers = self.scan_layers("1")
+        nothing = self.fresh("no-advisories")
+        command = [self.weir, "scan", f"oci:{self.scanned}:1", "--format", "json", "--advisories", str(nothing)]
+        shell = ["sh", "-c", "".join(f"gzip -dc {self.scan_blob(layer['digest'])} | sha256sum;" for layer in layers)]
+        ours, theirs = [], []
+        for _ in range(self.rounds):
+            theirs.append(self.timed(shell))
+            ours.append(self.timed(command))
+        megabytes = sum(layer["size"] for layer in layers) / 1e6
+        self.record(f"CPU of a whole scan, {megabytes:.0f} MB, against gzip -dc | sha256sum", median(c for c, _ in ours), median(c for c, _ in theirs), "s", "<= 0.7", 0.7)
+        self.record("wall of the same", median(w for _, w in ours), median(w for _, w in theirs), "s", "<= 0.45", 0.45)
+        first, second = [], []
+        for _ in range(self.rounds):
+            weir, port, report = self.start_weir(upstream, self.fresh("weir"))
+            first.append(self.pull_image(port, report, "1"))
+            second.append(self.pull_image(port, report, "2"))
+            self.stop(weir)
+        self.record("a second image that shares four of five layers, against its first", median(second), median(first), "s", "<= 0.25", 0.25)
+
+    def scan_blob(self, digest):
+        return self.scanned / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+    def scan_manifest(self, tag):
+        index = json.loads((self.scanned / "index.json").read_bytes())
+        return next(m["digest"] for m in index["manifests"] if m["annotations"]["org.opencontainers.image.ref.name"] == tag)
+
+    def scan_layers(self, tag):
+        return json.loads(self.scan_blob(self.scan_manifest(tag)).read_bytes())["layers"]
+
+    @staticmethod
+    def timed(command):
+        """CPU and wall seconds of a command and its children."""
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+
+    def pull_image(self, port, report, tag):
+        """Seconds from the first request until the image's result is complete, for a client that has nothing of it."""
+        began, digest = time.perf_counter(), self.scan_manifest(tag)
+        name = f"{IMAGE}-scan"
+        self.get(port, f"/v2/{name}/manifests/{digest}")
+        manifest = json.loads(self.scan_blob(digest).read_bytes())
+        for blob in [manifest["config"], *manifest["layers"]]:
+            subprocess.run(["curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{port}/v2/{name}/blobs/{blob['digest']}"], check=True)
+        for _ in range(20_000):
+            with contextlib.suppress(SystemExit, OSError):
+                if json.loads(self.get(report, f"/api/v1/images/{digest}/report"))["scan"]["status"] in ("complete", "partial"):
+                    return time.perf_counter() - began
+            time.sleep(0.003)
+        raise SystemExit("the image was not scanned within a minute")
+
+    def run(self, part):
         registry_data = self.fresh("upstream")
         registry, upstream = self.start_registry(registry_data)
         subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{self.layout}:1", f"docker://127.0.0.1:{upstream}/{IMAGE}:1"], check=True)
+        for tag in ("1", "2"):
+            subprocess.run(["skopeo", "copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false", f"oci:{self.scanned}:{tag}", f"docker://127.0.0.1:{upstream}/{IMAGE}-scan:{tag}"], check=True)
         print(f"layer of {self.layer['size'] / 1e6:.0f} MB, {self.rounds} rounds, {os.cpu_count()} processors", flush=True)
-        self.cold(upstream)
-        self.paced()
-        self.warm(upstream)
-        self.memory()
+        parts = {"cold": lambda: self.cold(upstream), "paced": self.paced, "warm": lambda: self.warm(upstream), "memory": self.memory, "scan": lambda: self.scan(upstream)}
+        for name, measure in parts.items():
+            if part in (None, name):
+                measure()
         self.stop(registry)
         print("\n| what | weir | rival | ratio | goal | |\n|---|---|---|---|---|---|")
         for row in self.rows:
@@ -299,11 +358,12 @@ def resident(pid):
 
 
 def main():
-    if len(sys.argv) not in (3, 4):
+    if not 4 <= len(sys.argv) <= 6:
         raise SystemExit(__doc__)
-    bench = Bench(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) == 4 else 5)
+    rounds, part = int(sys.argv[4]) if len(sys.argv) > 4 else 5, sys.argv[5] if len(sys.argv) > 5 else None
+    bench = Bench(*sys.argv[1:4], rounds)
     try:
-        bench.run()
+        bench.run(part)
     finally:
         bench.close()
 
