@@ -10,6 +10,7 @@ mod facts;
 mod npm;
 mod os_release;
 mod python;
+mod rpm;
 mod set;
 mod stanza;
 mod unread;
@@ -41,6 +42,25 @@ pub trait Detector: Send + Sync {
     /// Adds what a file wanted for its [`Want::Content`] says to `facts`. Errors are those of reading the content, a place past its
     /// end among them; what was pushed before one stays.
     fn examine(&self, _path: &str, _content: &Content, _facts: &mut FactList) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// The path of the file that the one at `path` is to be read beside, where a layer has both: a database's log, and the log's
+    /// database. Both are held until the layer ends, so only few paths, for files wanted for their [`Want::Content`], have
+    /// one.
+    fn companion(&self, _path: &str) -> Option<String> {
+        None
+    }
+
+    /// Adds what a file says beside its companion, in place of what [`Detector::examine`] found in it. Called for each of
+    /// the two.
+    fn examine_beside(
+        &self,
+        _path: &str,
+        _content: &Content,
+        _companion: &Content,
+        _facts: &mut FactList,
+    ) -> std::io::Result<()> {
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use super::dpkg::Dpkg;
 use super::npm::Npm;
 use super::os_release::OsRelease;
 use super::python::Python;
+use super::rpm::{ContentSets, MarinerManifest, Rpm};
 use super::unread::{JavaArchives, UnreadDatabases};
 use super::{Detector, Want, Watcher};
 use crate::oci::Digest;
@@ -32,6 +33,9 @@ impl DetectorSet {
             Box::new(OsRelease),
             Box::new(Dpkg),
             Box::new(Apk),
+            Box::new(Rpm),
+            Box::new(MarinerManifest),
+            Box::new(ContentSets),
             Box::new(Python),
             Box::new(Npm),
             Box::new(UnreadDatabases),
@@ -87,7 +91,7 @@ mod tests {
         }
     }
 
-    const PATHS: [&str; 9] = [
+    const PATHS: [&str; 15] = [
         "etc/os-release",
         "etc/debian_version",
         "etc/alpine-release",
@@ -97,6 +101,12 @@ mod tests {
         "a/b.egg-info",
         "node_modules/a/package.json",
         "app.jar",
+        "var/lib/rpm/Packages",
+        "usr/share/rpm/Packages.db",
+        "usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "usr/lib/sysimage/rpm/rpmdb.sqlite-wal",
+        "var/lib/rpmmanifest/container-manifest-2",
+        "usr/share/buildinfo/a.json",
     ];
 
     proptest! {

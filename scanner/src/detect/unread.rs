@@ -4,7 +4,6 @@ use std::io;
 
 use super::{Detector, FactList, Want, base_name};
 use crate::content::Content;
-use crate::layer::parent;
 
 /// System package databases without a reader.
 pub(crate) struct UnreadDatabases;
@@ -19,18 +18,15 @@ impl Detector for UnreadDatabases {
     }
 
     fn wants(&self, path: &str) -> Option<Want> {
-        let rpm = matches!(base_name(path), "Packages" | "Packages.db" | "rpmdb.sqlite")
-            && matches!(parent(path), "var/lib/rpm" | "usr/lib/sysimage/rpm" | "usr/share/rpm");
-        let other = matches!(
+        let known = matches!(
             path,
-            // Azure Linux without rpm, Ubuntu's chisel, pacman, OpenWrt's opkg.
-            "var/lib/rpmmanifest/container-manifest-2"
-                | "var/lib/chisel/manifest.wall"
+            // Ubuntu's chisel, pacman, OpenWrt's opkg.
+            "var/lib/chisel/manifest.wall"
                 | "var/lib/pacman/local/ALPM_DB_VERSION"
                 | "usr/lib/opkg/status"
                 | "var/lib/opkg/status"
         );
-        (rpm || other).then_some(Want::Content)
+        known.then_some(Want::Content)
     }
 
     fn detect(&self, _path: &str, _bytes: &[u8], _facts: &mut FactList) {}
@@ -73,10 +69,10 @@ mod tests {
 
     #[test]
     fn databases_are_known_by_their_place() {
-        for path in ["var/lib/rpm/Packages", "usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/share/rpm/Packages.db"] {
+        for path in ["var/lib/chisel/manifest.wall", "var/lib/opkg/status"] {
             assert_eq!(UnreadDatabases.wants(path), Some(Want::Content), "{path}");
         }
-        for path in ["opt/rpm/Packages", "var/lib/rpm/Packages.bak", "Packages"] {
+        for path in ["opt/var/lib/opkg/status", "var/lib/opkg/status.bak", "manifest.wall"] {
             assert_eq!(UnreadDatabases.wants(path), None, "{path}");
         }
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::mem::size_of;
 
 use super::{Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
+use crate::content::Content;
 use crate::detect::FactList;
 use crate::oci::Digest;
 
@@ -18,9 +19,17 @@ pub(crate) struct Collector {
     symlinks: BTreeMap<String, String>,
     hardlinks: BTreeMap<String, String>,
     facts: BTreeMap<String, Vec<Fact>>,
+    held: BTreeMap<String, Held>,
     reasons: Vec<Reason>,
     budget: usize,
     full: bool,
+}
+
+/// A file that waits for its companion.
+pub(crate) struct Held {
+    pub(crate) content: Content,
+    /// How many of its facts, the first ones, are not its detector's.
+    pub(crate) others: usize,
 }
 
 impl Collector {
@@ -31,6 +40,7 @@ impl Collector {
             symlinks: BTreeMap::new(),
             hardlinks: BTreeMap::new(),
             facts: BTreeMap::new(),
+            held: BTreeMap::new(),
             reasons: Vec::new(),
             budget,
             full: false,
@@ -51,6 +61,7 @@ impl Collector {
         forget(&mut self.symlinks, path, whole);
         forget(&mut self.hardlinks, path, whole);
         forget(&mut self.facts, path, whole);
+        forget(&mut self.held, path, whole);
     }
 
     /// Keeps a symbolic link's target as written.
@@ -86,6 +97,30 @@ impl Collector {
         let (facts, cost, complete) = found.into_parts();
         if self.afford(path.len() + size_of::<String>() + cost) {
             self.facts.insert(path, facts);
+        }
+        if !complete {
+            self.overfull();
+        }
+    }
+
+    /// Keeps a file's content until its companion was seen.
+    pub(crate) fn hold(&mut self, path: &str, held: Held) {
+        self.held.insert(path.to_owned(), held);
+    }
+
+    /// The files that were held and still are what the layer has at their paths.
+    pub(crate) fn take_held(&mut self) -> BTreeMap<String, Held> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Puts `found` in the place of what a held file's detector found in it alone.
+    pub(crate) fn refine(&mut self, path: String, others: usize, found: FactList) {
+        let (facts, cost, complete) = found.into_parts();
+        if let Some(kept) = self.facts.get_mut(&path) {
+            kept.truncate(others);
+        }
+        if self.afford(cost) {
+            self.facts.entry(path).or_default().extend(facts);
         }
         if !complete {
             self.overfull();

@@ -1,16 +1,16 @@
 //! One pass over a layer's tar stream.
 //!
 //! Owns what each entry means: its place, its links, its whiteouts, and whether a detector wants its bytes. At most one file
-//! of interest is held at a time. A broken archive or a limit ends the walk with what was read so far, and
+//! of interest is held at a time, besides those few that wait for a companion. A broken archive or a limit ends the walk with what was read so far, and
 //! the rest of the stream is read for its digest.
 
 use std::io::{self, BufRead};
 
 use super::archive::{Archive, ArchiveError, Entry, EntryKind};
-use super::collect::Collector;
+use super::collect::{Collector, Held};
 use super::path::{EntryName, entry_name, text};
 use super::{Fact, LayerLimits, PathKind, Reason, ReasonCode, clean};
-use crate::content::{Buffers, Spool};
+use crate::content::{Buffers, Content, Spool};
 use crate::detect::{Detector, DetectorSet, FactList, FileHead, HEAD_BYTES, Want};
 
 /// A buffer that grew past this for one file is given back after it.
@@ -28,7 +28,9 @@ pub(crate) fn walk<R: BufRead>(
     let archive = Archive::new(reader, *limits);
     let (head, text) = (Vec::with_capacity(HEAD_BYTES), Vec::new());
     let mut walk = Walk { archive, detectors, limits, buffers, collector, head, text, entries: 0 };
-    let outcome = match walk.entries() {
+    let ended = walk.entries();
+    walk.companions();
+    let outcome = match ended {
         Ok(()) => Ok(()),
         Err(ArchiveError::Read(error)) => return (walk.entries, Err(error)),
         Err(broken) => {
@@ -155,12 +157,32 @@ impl<R: BufRead> Walk<'_, R> {
         for watch in watches {
             watch.finish(&mut facts);
         }
-        self.text = sink.finish(&path, &mut facts);
+        let others = facts.facts().len();
+        let (text, content) = sink.finish(&path, &mut facts);
+        self.text = text;
+        let waits = wanting.is_some_and(|(detector, _)| detector.companion(&path).is_some());
+        if let Some(content) = content.filter(|_| waits) {
+            self.collector.hold(&path, Held { content, others });
+        }
         // A file somebody wanted by its path stays known where it held nothing; any other only for what was found.
         if wanting.is_some() || !facts.is_empty() {
             self.collector.facts(path, facts);
         }
         Ok(())
+    }
+
+    /// Has each file examined beside its companion that the layer has both of.
+    fn companions(&mut self) {
+        let held = self.collector.take_held();
+        for (path, file) in &held {
+            let Some((detector, _)) = self.detectors.wanting(path) else { continue };
+            let companion = detector.companion(path).and_then(|path| held.get(&path));
+            let Some(companion) = companion else { continue };
+            let mut facts = FactList::new(self.collector.budget());
+            let examined = detector.examine_beside(path, &file.content, &companion.content, &mut facts);
+            note_failure(examined, path, &mut facts);
+            self.collector.refine(path.clone(), file.others, facts);
+        }
     }
 
     fn over_limit(&self, want: Want, size: u64) -> Option<String> {
@@ -205,32 +227,38 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Hands the whole file to its detector; returns a buffer for the next one.
-    fn finish(self, path: &str, facts: &mut FactList) -> Vec<u8> {
+    /// Hands the whole file to its detector; returns a buffer for the next one, and the content where it was kept whole.
+    fn finish(self, path: &str, facts: &mut FactList) -> (Vec<u8>, Option<Content>) {
         match self {
-            Self::Nothing => Vec::new(),
+            Self::Nothing => (Vec::new(), None),
             Self::Bytes(detector, bytes) => {
                 detector.detect(path, &bytes, facts);
-                if bytes.capacity() > KEPT_BUFFER { Vec::new() } else { bytes }
+                (if bytes.capacity() > KEPT_BUFFER { Vec::new() } else { bytes }, None)
             }
             Self::Content(detector, spool, outcome) => {
-                let examined = outcome.and_then(|()| detector.examine(path, &spool.finish(), facts));
-                match examined {
-                    Ok(()) => {}
-                    // A place past the end that the file itself names.
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        facts.malformed(path, "the file ends early")
-                    }
-                    Err(error) => facts.push(Fact::Unread(Reason::at(
-                        ReasonCode::ScannerFailed,
-                        path,
-                        format!("the file could not be kept while it was read: {error}"),
-                    ))),
+                let content = outcome.map(|()| spool.finish());
+                let content = note_failure(content, path, facts);
+                if let Some(content) = &content {
+                    note_failure(detector.examine(path, content, facts), path, facts);
                 }
-                Vec::new()
+                (Vec::new(), content)
             }
         }
     }
+}
+
+/// What came of reading a file; an error is a fact about it.
+fn note_failure<T>(outcome: io::Result<T>, path: &str, facts: &mut FactList) -> Option<T> {
+    match outcome {
+        Ok(value) => return Some(value),
+        // A place past the end that the file itself names.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => facts.malformed(path, "the file ends early"),
+        Err(error) => {
+            let detail = format!("the file could not be kept while it was read: {error}");
+            facts.push(Fact::Unread(Reason::at(ReasonCode::ScannerFailed, path, detail)));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -378,7 +406,7 @@ mod tests {
         let inventory = walk_with(&layer.tar(), &limits);
         assert_eq!(unread(&inventory, "app.jar"), Some(ReasonCode::UnreadDatabase));
         assert_eq!(unread(&inventory, "empty.jar"), None);
-        assert_eq!(unread(&inventory, "var/lib/rpm/Packages"), Some(ReasonCode::UnreadDatabase));
+        assert_eq!(unread(&inventory, "var/lib/rpm/Packages"), Some(ReasonCode::MalformedDatabase));
         assert_eq!(unread(&inventory, "var/lib/dpkg/status"), Some(ReasonCode::FileTooLarge));
         assert_eq!(unread(&inventory, "lib/apk/db/installed"), Some(ReasonCode::UnreadDatabase));
         assert!(inventory.is_complete(), "only visible files make an image partial");
