@@ -17,6 +17,8 @@ const SLOT_BYTES: usize = 16;
 /// A blob's place is counted in these.
 const BLOCK_BYTES: u64 = 16;
 const HEAD_BYTES: usize = 16;
+/// Most packages of one database: a slot is short, and leads to two places to read.
+const MAX_PACKAGES: usize = 1_000_000;
 const TAIL_BYTES: usize = 12;
 
 /// Whether a file that begins so is of this kind.
@@ -36,6 +38,7 @@ pub(super) fn read(content: &Content, take: &mut Take<'_>) -> Outcome<()> {
     }
     // Blobs do not overlap: all together are no longer than the file, whatever the slots say.
     let mut left = content.length();
+    let mut packages = 0;
     for page in 0..pages {
         let slots = content.slice(page * PAGE_BYTES as u64, PAGE_BYTES)?;
         let before = if page == 0 { HEADER_BYTES / SLOT_BYTES } else { 0 };
@@ -46,6 +49,10 @@ pub(super) fn read(content: &Content, take: &mut Take<'_>) -> Outcome<()> {
             }
             let (Some(1..), Some(block)) = (index, block) else { continue };
             let blob = blob(content, u64::from(block) * BLOCK_BYTES, &slot[4..8], left)?;
+            packages += 1;
+            if packages > MAX_PACKAGES {
+                return Err(ContainerError::Broken("the database has more packages than are read"));
+            }
             left -= blob.len() as u64;
             take(&blob);
         }

@@ -52,6 +52,8 @@ struct Database<'a> {
     page_size: u32,
     /// Bytes of a page that SQLite uses.
     usable: usize,
+    /// How many pages there are at most.
+    pages: u64,
 }
 
 impl<'a> Database<'a> {
@@ -73,7 +75,8 @@ impl<'a> Database<'a> {
         if u32_be(&header, 56).is_none_or(|encoding| encoding > 1) {
             return Err(ContainerError::Unread("this version does not read SQLite databases in UTF-16"));
         }
-        Ok(Self { content, wal, page_size, usable: usable as usize })
+        let pages = content.length() / u64::from(page_size) + wal.map_or(0, Wal::page_count);
+        Ok(Self { content, wal, page_size, usable: usable as usize, pages })
     }
 
     fn page(&self, number: u32, visited: &mut Visited) -> Outcome<Cow<'a, [u8]>> {
@@ -100,14 +103,21 @@ impl<'a> Database<'a> {
             let cell = |index: usize| page.get(usize::from(u16_be(page, pointers + 2 * index)?)..).ok_or(BAD_PAGE);
             match kind {
                 LEAF => {
+                    // Cells do not overlap: all together are no longer than the page, whatever the pointers say.
+                    let mut left = page.len();
                     for index in 0..cells {
-                        take(&self.record(cell(index)?, &mut visited)?);
+                        let (record, local) = self.record(cell(index)?, &mut visited)?;
+                        left = left.checked_sub(local).ok_or(BAD_PAGE)?;
+                        take(&record);
                     }
                 }
                 INTERIOR => {
                     ahead.push(u32_be(page, start + 8).ok_or(BAD_PAGE)?);
                     for index in (0..cells).rev() {
                         ahead.push(u32_be(cell(index)?, 0).ok_or(BAD_PAGE)?);
+                    }
+                    if ahead.len() as u64 > self.pages {
+                        return Err(BAD_PAGE);
                     }
                 }
                 _ => return Err(BAD_PAGE),
@@ -116,14 +126,15 @@ impl<'a> Database<'a> {
         Ok(())
     }
 
-    /// The record in a leaf's cell, gathered from its overflow pages where it has such.
-    fn record<'p>(&self, cell: &'p [u8], visited: &mut Visited) -> Outcome<Cow<'p, [u8]>> {
+    /// The record in a leaf's cell, gathered from its overflow pages where it has such, and how many of its bytes lie in the
+    /// cell.
+    fn record<'p>(&self, cell: &'p [u8], visited: &mut Visited) -> Outcome<(Cow<'p, [u8]>, usize)> {
         let (stated, cell) = varint(cell).ok_or(BAD_PAGE)?;
         let (_row, cell) = varint(cell).ok_or(BAD_PAGE)?;
         let total = length(stated)?;
         let most = self.usable - 35;
         if total <= most {
-            return cell.get(..total).map(Cow::Borrowed).ok_or(BAD_PAGE);
+            return Ok((Cow::Borrowed(cell.get(..total).ok_or(BAD_PAGE)?), total));
         }
         let least = (self.usable - 12) * 32 / 255 - 23;
         let fitting = least + (total - least) % (self.usable - 4);
@@ -136,7 +147,7 @@ impl<'a> Database<'a> {
             record.extend_from_slice(&page[4..4 + part]);
             next = u32_be(&page, 0).ok_or(BAD_PAGE)?;
         }
-        Ok(Cow::Owned(record))
+        Ok((Cow::Owned(record), local))
     }
 }
 
@@ -334,6 +345,26 @@ mod tests {
         for end in 0..file.len() {
             assert!(read_all(file[..end].to_vec(), None).1.is_err(), "{end}");
         }
+    }
+
+    #[test]
+    fn cells_of_one_place_are_no_more_than_the_page() {
+        let mut file = database([&[5; 30], &[6; 100]]);
+        let page = &mut file[3 * 512..];
+        page[4] = 100;
+        let cell = [page[8], page[9]];
+        page[8..208].as_chunks_mut().0.fill(cell);
+        let (headers, outcome) = read_all(file, None);
+        assert!(outcome.is_err() && headers.len() < 8, "{}", headers.len());
+    }
+
+    #[test]
+    fn pages_ahead_are_no_more_than_the_database_has() {
+        let mut file = database([&[5; 30], &LONG]);
+        let cells: Vec<u8> = (0..200_u16).flat_map(|index| (112 + index).to_be_bytes()).collect();
+        file[512 + 4] = 200;
+        file[512 + 12..512 + 412].copy_from_slice(&cells);
+        assert!(matches!(read_all(file, None), (headers, Err(_)) if headers.is_empty()));
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl<'a> Wal<'a> {
         self.page_size
     }
 
+    /// How many pages the log has.
+    pub(super) fn page_count(&self) -> u64 {
+        self.pages.len() as u64
+    }
+
     /// Where in the log a page is, if it is there.
     pub(super) fn place(&self, page: u32) -> Option<u64> {
         self.pages.get(&page).copied()
