@@ -10,6 +10,7 @@ mod header;
 mod installed;
 mod mariner;
 mod ndb;
+mod record;
 mod sqlite;
 mod wal;
 
@@ -112,8 +113,10 @@ fn read(content: &Content, wal: Option<&Wal<'_>>, installed: &mut Installed<'_>)
 mod tests {
     use super::header::HeaderBuilder;
     use super::*;
+    use crate::content::Buffers;
+    use crate::detect::{DetectorSet, FileHead, Watch, Watcher};
     use crate::fixture::LayerBuilder;
-    use crate::layer::{Fact, LayerInventory, ReasonCode};
+    use crate::layer::{Fact, LayerInventory, LayerLimits, ReasonCode, scan_layer};
 
     const DATABASE: &str = "var/lib/rpm/rpmdb.sqlite";
     const LOG_PATH: &str = "var/lib/rpm/rpmdb.sqlite-wal";
@@ -192,6 +195,38 @@ mod tests {
         let (old, log) = (database("old"), log("new"));
         let layer = LayerBuilder::new().file(DATABASE, &old).file(LOG_PATH, &log).file(LOG_PATH, "");
         assert_eq!(found(&scan(&layer), DATABASE), ["a", "old"]);
+    }
+
+    /// Has a word about every file.
+    struct Talker;
+
+    impl Watcher for Talker {
+        fn name(&self) -> &'static str {
+            "talker"
+        }
+
+        fn version(&self) -> u32 {
+            1
+        }
+
+        fn watch(&self, file: &FileHead<'_>, _: &Buffers, facts: &mut FactList) -> Option<Box<dyn Watch>> {
+            facts.unread(file.path, "a word");
+            None
+        }
+    }
+
+    #[test]
+    fn what_others_found_in_the_two_files_stays() {
+        let layer = LayerBuilder::new().file(DATABASE, database("old")).file(LOG_PATH, log("new"));
+        let set = DetectorSet::new(vec![Box::new(Rpm)], vec![Box::new(Talker)]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (limits, buffers) = (LayerLimits::default(), Buffers::default());
+        let layer = scan_layer(&layer.tar()[..], None, &set, &limits, &buffers, runtime.handle()).unwrap();
+        assert_eq!(found(&layer, DATABASE), ["unread_database", "a", "new"]);
+        assert_eq!(found(&layer, LOG_PATH), ["unread_database"]);
+        assert!(
+            layer.facts[LOG_PATH].iter().all(|fact| matches!(fact, Fact::Unread(reason) if reason.detail == "a word"))
+        );
     }
 
     #[test]
