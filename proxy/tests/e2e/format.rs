@@ -1,0 +1,85 @@
+//! The result of a real image in the forms of others, held against their official schemas by `deploy/validate.py`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::skopeo::{copy, start};
+use crate::support::{DemoImage, Registry, Weir, checkout, get, machine, run, tool};
+
+const FORMS: [&str; 3] = ["cyclonedx", "spdx", "sarif"];
+
+#[test]
+fn every_form_of_a_real_result_is_valid_and_whole() {
+    let _machine = machine();
+    let image = DemoImage::get();
+    let directory = tempfile::tempdir().unwrap();
+    let (_registry, mut weir) = start(directory.path(), &image);
+    copy(&weir, directory.path(), "1", &[]);
+    let digest = image.digest("oci", "1").to_string();
+    let result = weir.result(&digest, "", 300);
+    let [bom, spdx, sarif] = valid(&weir, directory.path(), &digest);
+
+    let packages = list(&result, "/packages").len();
+    let findings = list(&result, "/vulnerabilities");
+    let ids: BTreeSet<String> = findings.iter().map(|finding| finding["id"].to_string()).collect();
+    assert!(packages > 100 && !ids.is_empty());
+    // The system besides.
+    assert_eq!(list(&bom, "/components").len(), packages + 1);
+    assert_eq!(list(&bom, "/vulnerabilities").iter().map(|found| found["id"].to_string()).collect::<BTreeSet<_>>(), ids);
+    let affected: usize = list(&bom, "/vulnerabilities").iter().map(|found| list(found, "/affects").len()).sum();
+    assert_eq!(affected, findings.len());
+    // The system and the image besides.
+    assert_eq!(list(&spdx, "/packages").len(), packages + 2);
+    assert_eq!(list(&sarif, "/runs/0/results").len(), findings.len() + list(&result, "/risks").len());
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], true);
+}
+
+#[test]
+fn forms_without_advisories_are_valid_and_say_so() {
+    let _machine = machine();
+    let image = DemoImage::get();
+    let directory = tempfile::tempdir().unwrap();
+    let registry = Registry::start(directory.path());
+    registry.push(&image.layout("oci", "1"), "library/weir-demo:1");
+    let (url, nothing) = (registry.url(), directory.path().join("nothing"));
+    std::fs::create_dir(&nothing).unwrap();
+    let settings = [
+        ("UPSTREAM__0__NAME", "docker.io"),
+        ("UPSTREAM__0__URL", url.as_str()),
+        ("ADVISORY__SOURCE", nothing.to_str().unwrap()),
+    ];
+    let mut weir = Weir::start(directory.path(), &settings);
+    copy(&weir, directory.path(), "1", &[]);
+    let digest = image.digest("oci", "1").to_string();
+    assert_eq!(weir.result(&digest, "", 300)["vulnerabilities"], Value::Null);
+    let [bom, spdx, sarif] = valid(&weir, directory.path(), &digest);
+    assert_eq!(bom.get("vulnerabilities"), None);
+    assert!(spdx["comment"].as_str().unwrap().contains("Vulnerabilities are unknown"), "{}", spdx["comment"]);
+    assert_eq!(sarif["runs"][0]["results"][0]["kind"], "open");
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
+}
+
+/// The forms as the report's API gives them, once the validators have found nothing wrong with any.
+#[track_caller]
+fn valid(weir: &Weir, directory: &Path, digest: &str) -> [Value; 3] {
+    let mut validate = Command::new(tool("python3"));
+    validate.arg(checkout().join("deploy/validate.py"));
+    let documents = FORMS.map(|form| {
+        let answer = get(weir.report, &format!("/api/v1/images/{digest}/report?format={form}")).unwrap();
+        assert_eq!(answer.status, 200, "{form}: {}", answer.text());
+        let file = directory.join(form);
+        std::fs::write(&file, &answer.body).unwrap();
+        validate.arg(form).arg(file);
+        answer.json()
+    });
+    run(&mut validate);
+    documents
+}
+
+#[track_caller]
+fn list<'a>(document: &'a Value, at: &str) -> &'a Vec<Value> {
+    document.pointer(at).and_then(Value::as_array).unwrap_or_else(|| panic!("no list at {at}"))
+}
