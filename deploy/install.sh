@@ -18,8 +18,11 @@ group_packages() {
       printf '%s\n' ca-certificates ccache clang g++ gcc libc6-dev libclang-dev make pkg-config
       ;;
     run)
-      printf '%s\n' apt ca-certificates containerd curl db5.3-util docker-registry iproute2 jq mmdebstrap openssl procps \
-        prometheus python3 python3-pip rpm skopeo umoci zstd
+      printf '%s\n' apt ca-certificates containerd curl docker-registry iproute2 jq mmdebstrap openssl procps \
+        prometheus python3 python3-pip skopeo umoci zstd
+      # What the scanner's tests make and install packages with, and ask what is installed.
+      printf '%s\n' binutils composer db5.3-util liblua5.1-0-dev luarocks nix-bin openssh-client pacman-package-manager \
+        php-pear python3-setuptools python3-venv rpm ruby unzip
       # A Node.js from elsewhere brings its npm along, and the distribution's would conflict with it.
       command -v npm >/dev/null || printf '%s\n' nodejs npm
       ;;

@@ -59,6 +59,21 @@ pub fn rfc3339(seconds: i64) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
+/// The seconds since the epoch that [`rfc3339`] wrote; `None` where it did not.
+pub fn seconds(instant: &str) -> Option<i64> {
+    Some(OffsetDateTime::parse(instant, &Rfc3339).ok()?.unix_timestamp())
+}
+
+/// A span of seconds in the largest unit that says enough.
+pub fn age(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +85,12 @@ mod tests {
         clock.advance(60);
         assert_eq!(same.now(), 1_700_000_060);
         assert_eq!(rfc3339(same.now()), "2023-11-14T22:14:20Z");
+        assert_eq!((seconds("2023-11-14T22:14:20Z"), seconds("yesterday")), (Some(same.now()), None));
+    }
+
+    #[test]
+    fn an_age_is_in_the_largest_unit_that_says_enough() {
+        let ages = [-5, 59, 60, 7200, 172_799, 172_800].map(age);
+        assert_eq!(ages, ["0 s", "59 s", "1 min", "2 h", "47 h", "2 days"]);
     }
 }

@@ -93,7 +93,7 @@ impl Spool {
             Some(file) => Bytes::Disk(file),
             None => Bytes::Memory(std::mem::take(&mut self.memory)),
         };
-        Content { bytes, length: self.length, _spool: Some(self) }
+        Content { bytes, length: self.length, spool: Some(self) }
     }
 
     fn spill(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -118,8 +118,8 @@ impl Drop for Spool {
 pub struct Content {
     bytes: Bytes,
     length: u64,
-    /// Gives the budget back when the content goes.
-    _spool: Option<Spool>,
+    /// Gives the budget back when the content goes; `None` for bytes that count towards none.
+    spool: Option<Spool>,
 }
 
 #[derive(Debug)]
@@ -131,7 +131,7 @@ enum Bytes {
 impl From<Vec<u8>> for Content {
     /// Bytes that are in memory already and count towards no budget.
     fn from(bytes: Vec<u8>) -> Self {
-        Self { length: bytes.len() as u64, bytes: Bytes::Memory(bytes), _spool: None }
+        Self { length: bytes.len() as u64, bytes: Bytes::Memory(bytes), spool: None }
     }
 }
 
@@ -139,6 +139,12 @@ impl Content {
     /// Its length in bytes.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Room for bytes that are unpacked from this content, on the same budget; a budget of their own where the content counts
+    /// towards none.
+    pub fn spool(&self) -> Spool {
+        self.spool.as_ref().map_or_else(|| Spool::new(&Buffers::default()), |spool| Spool::new(&spool.buffers))
     }
 
     /// Fills `out` from `offset` on; an error where the content ends before.

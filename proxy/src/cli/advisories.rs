@@ -15,7 +15,7 @@ use super::DataArgs;
 use crate::admin::local::{LocalRequest, ask};
 use crate::advisory::{AdvisoryParts, AdvisoryService, FeedSource};
 use crate::app::{FeedLine, ImportLine, feed_lines, import, open_index};
-use crate::clock::{Clock, rfc3339};
+use crate::clock::{Clock, age, rfc3339};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
 
@@ -164,16 +164,6 @@ fn status_table(feeds: &[FeedLine], now: i64) -> Table {
         ]);
     }
     table
-}
-
-/// A span of seconds in the largest unit that says enough.
-fn age(seconds: i64) -> String {
-    match seconds.max(0) {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min", seconds / 60),
-        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]

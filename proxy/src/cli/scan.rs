@@ -1,6 +1,6 @@
 //! `weir scan`: one image, read and matched as the mirror would, printed, and judged by the exit status.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::advisory::{AdvisoryParts, AdvisoryService, FeedSource, Refreshed};
 use crate::app::{once_parts, once_registry, open_index};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::report::{ResultInput, result};
+use crate::report::{Format, ResultInput, Terminal, render, result, table};
 use crate::scan::ecosystems;
 use crate::scan::once::{self, ReadImage, Target, TargetError};
 use crate::tasks::Tasks;
@@ -37,7 +37,7 @@ pub(super) struct ScanArgs {
     /// What to scan: a reference, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE or dir:ROOTFS.
     target: String,
     /// The form of the output.
-    #[arg(long, value_enum, default_value_t = Output::Json)]
+    #[arg(long, value_enum, default_value_t = Output::Table)]
     format: Output,
     /// A directory laid out as the public OSV bucket, to match with instead of the data directory's advisories.
     #[arg(long, value_name = "DIR")]
@@ -54,7 +54,11 @@ pub(super) struct ScanArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
+    Table,
     Json,
+    Cyclonedx,
+    Spdx,
+    Sarif,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -212,9 +216,22 @@ fn print(
     });
     let mut out = io::stdout().lock();
     let text = match args.format {
-        Output::Json => serde_json::to_vec(&document)?,
+        Output::Table => {
+            let terminal = Terminal { width: width(&out), colour: out.is_terminal() };
+            return written(out.write_all(table(&document, terminal, now).as_bytes()));
+        }
+        Output::Json => render(&document, Format::Json, now)?,
+        Output::Cyclonedx => render(&document, Format::CycloneDx, now)?,
+        Output::Spdx => render(&document, Format::Spdx, now)?,
+        Output::Sarif => render(&document, Format::Sarif, now)?,
     };
     written(out.write_all(&text).and_then(|()| out.write_all(b"\n")))
+}
+
+/// The columns of the terminal that `out` is, where it is one.
+fn width(out: &io::StdoutLock<'_>) -> Option<u16> {
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(out).ok()).flatten()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
 }
 
 /// A reader that has seen enough (`head`) is no failure.

@@ -6,9 +6,11 @@
 use serde::Serialize;
 use weir_scanner::advisory::Feed;
 use weir_scanner::finding::{CvssScore, Severity};
-use weir_scanner::image::{ImageInventory, ImageReason, ImageRisk, ScanStatus};
+use weir_scanner::image::{Base, ImageInventory, ImageReason, ImageRisk, ScanStatus, history_layers};
 use weir_scanner::oci::Digest;
+use weir_scanner::package::{EndOfLife, end_of_life};
 use weir_scanner::risk::RiskKind;
+use weir_scanner::version::Scheme;
 use weir_storage::index::{FindingsRecord, ImageRecord};
 
 use crate::clock::rfc3339;
@@ -16,127 +18,137 @@ use crate::clock::rfc3339;
 /// The result of one image.
 #[derive(Debug, Serialize)]
 pub struct ResultDocument {
-    schema_version: u32,
-    image: ImagePart,
-    scan: ScanPart,
-    coverage: CoveragePart,
-    layers: Vec<LayerPart>,
-    build_history: Vec<HistoryPart>,
-    packages: Vec<PackagePart>,
-    vulnerabilities: Option<Vec<VulnerabilityPart>>,
-    risks: Vec<RiskPart>,
+    pub(super) schema_version: u32,
+    pub(super) image: ImagePart,
+    pub(super) scan: ScanPart,
+    pub(super) coverage: CoveragePart,
+    pub(super) layers: Vec<LayerPart>,
+    pub(super) build_history: Vec<HistoryPart>,
+    pub(super) packages: Vec<PackagePart>,
+    pub(super) vulnerabilities: Option<Vec<VulnerabilityPart>>,
+    pub(super) risks: Vec<RiskPart>,
 }
 
 #[derive(Debug, Serialize)]
-struct ImagePart {
-    reference: Option<String>,
-    digest: Option<Digest>,
-    platform: Option<String>,
-    os: Option<OsPart>,
+pub(super) struct ImagePart {
+    pub(super) reference: Option<String>,
+    pub(super) digest: Option<Digest>,
+    pub(super) platform: Option<String>,
+    pub(super) os: Option<OsPart>,
+    /// What it was built on, where that is known.
+    pub(super) base: Option<BasePart>,
 }
 
 #[derive(Debug, Serialize)]
-struct OsPart {
-    id: String,
-    version: String,
-    pretty_name: Option<String>,
-    supported: bool,
-    /// Not known to this version: it carries no table of dates.
-    end_of_life: Option<bool>,
+pub(super) struct BasePart {
+    pub(super) name: Option<String>,
+    pub(super) digest: Option<Digest>,
+    /// How many of the layers are the base's, bottom first; `null` where only an annotation names the base.
+    pub(super) layers: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
-struct ScanPart {
-    status: ScanStatus,
-    reasons: Vec<ImageReason>,
-    matched_at: Option<String>,
+pub(super) struct OsPart {
+    pub(super) id: String,
+    pub(super) version: String,
+    pub(super) pretty_name: Option<String>,
+    pub(super) supported: bool,
+    /// Whether its maintainers have stopped to update it for everybody; `null` where this version's table of dates does not know it.
+    pub(super) end_of_life: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ScanPart {
+    pub(super) status: ScanStatus,
+    pub(super) reasons: Vec<ImageReason>,
+    pub(super) matched_at: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize)]
-struct CoveragePart {
-    feeds: Vec<FeedPart>,
-    missing_feeds: Vec<String>,
-    uncovered_packages: Option<u64>,
+pub(super) struct CoveragePart {
+    pub(super) feeds: Vec<FeedPart>,
+    pub(super) missing_feeds: Vec<String>,
+    pub(super) uncovered_packages: Option<u64>,
 }
 
 /// One feed, as coverage and the list of feeds show it.
 #[derive(Debug, Serialize)]
 pub(super) struct FeedPart {
-    ecosystem: String,
-    records: u64,
-    as_of: Option<String>,
-    fetched_at: String,
-    stale: bool,
+    pub(super) ecosystem: String,
+    pub(super) records: u64,
+    pub(super) as_of: Option<String>,
+    pub(super) fetched_at: String,
+    pub(super) stale: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct LayerPart {
-    index: u32,
-    digest: Digest,
-    diff_id: Option<Digest>,
-    size_bytes: u64,
-    created_by: Option<String>,
-    /// Not known to this version: it recognises no base images.
-    base: Option<bool>,
+pub(super) struct LayerPart {
+    pub(super) index: u32,
+    pub(super) digest: Digest,
+    pub(super) diff_id: Option<Digest>,
+    pub(super) size_bytes: u64,
+    pub(super) created_by: Option<String>,
+    /// Whether it is the base image's; `null` where no base is known, or not how many layers it has.
+    pub(super) base: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
-struct HistoryPart {
-    created_by: Option<String>,
-    created: Option<String>,
-    layer: Option<u32>,
+pub(super) struct HistoryPart {
+    pub(super) created_by: Option<String>,
+    pub(super) created: Option<String>,
+    pub(super) layer: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
-struct PackagePart {
-    purl: String,
+pub(super) struct PackagePart {
+    pub(super) purl: String,
     #[serde(rename = "type")]
-    package_type: &'static str,
-    name: String,
-    version: String,
-    architecture: Option<String>,
-    source: Option<SourcePart>,
-    layer: u32,
-    paths: Vec<String>,
+    pub(super) package_type: &'static str,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) architecture: Option<String>,
+    pub(super) source: Option<SourcePart>,
+    pub(super) layer: u32,
+    pub(super) paths: Vec<String>,
     /// The system package whose files it is made of, as a package URL.
-    owner: Option<String>,
+    pub(super) owner: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct RiskPart {
-    kind: RiskKind,
-    rule: String,
-    severity: Severity,
-    detail: String,
+pub(super) struct RiskPart {
+    pub(super) kind: RiskKind,
+    pub(super) rule: String,
+    pub(super) severity: Severity,
+    pub(super) detail: String,
     /// `null` for the image's configuration.
-    layer: Option<u32>,
-    path: Option<String>,
-    line: Option<u32>,
-    visible: bool,
+    pub(super) layer: Option<u32>,
+    pub(super) path: Option<String>,
+    pub(super) line: Option<u32>,
+    pub(super) visible: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct SourcePart {
-    name: String,
-    version: String,
+pub(super) struct SourcePart {
+    pub(super) name: String,
+    pub(super) version: String,
 }
 
 #[derive(Debug, Serialize)]
-struct VulnerabilityPart {
-    id: String,
-    aliases: Vec<String>,
-    advisories: Vec<String>,
-    summary: String,
-    package: String,
-    layer: u32,
-    severity: Severity,
-    cvss: Option<CvssScore>,
-    fixed_version: Option<String>,
+pub(super) struct VulnerabilityPart {
+    pub(super) id: String,
+    pub(super) aliases: Vec<String>,
+    pub(super) advisories: Vec<String>,
+    pub(super) summary: String,
+    pub(super) package: String,
+    pub(super) layer: u32,
+    pub(super) severity: Severity,
+    pub(super) cvss: Option<CvssScore>,
+    pub(super) fixed_version: Option<String>,
     /// Not known to this version: it reads no list of exploited vulnerabilities.
-    known_exploited: Option<bool>,
+    pub(super) known_exploited: Option<bool>,
     /// Not known to this version.
-    epss: Option<f64>,
-    first_seen: String,
+    pub(super) epss: Option<f64>,
+    pub(super) first_seen: String,
 }
 
 /// What a result is made of.
@@ -184,11 +196,17 @@ fn image(input: &ResultInput<'_>) -> ImagePart {
         id: distribution.id.clone(),
         version: distribution.version.clone(),
         pretty_name: distribution.pretty_name.clone(),
-        supported: distribution.ecosystem().is_some(),
-        end_of_life: None,
+        // A feed whose versions cannot be compared speaks for nothing.
+        supported: distribution.ecosystem().is_some_and(|ecosystem| Scheme::of(&ecosystem).is_some()),
+        end_of_life: match end_of_life(distribution, input.now) {
+            EndOfLife::Ended { .. } => Some(true),
+            EndOfLife::Supported { .. } | EndOfLife::Rolling => Some(false),
+            EndOfLife::Unknown => None,
+        },
     });
+    let base = input.image.base.clone().map(|Base { name, digest, layers }| BasePart { name, digest, layers });
     let platform = input.image.platform.as_ref().map(ToString::to_string);
-    ImagePart { reference: input.reference.clone(), digest: input.digest, platform, os }
+    ImagePart { reference: input.reference.clone(), digest: input.digest, platform, os, base }
 }
 
 fn coverage(record: &FindingsRecord, input: &ResultInput<'_>) -> CoveragePart {
@@ -210,21 +228,8 @@ pub(super) fn feed(feed: &Feed, stale_after: i64, now: i64) -> FeedPart {
     }
 }
 
-/// For each history entry the layer it made, where the entries with a layer are as many as the layers.
-fn history_layers(image: &ImageRecord) -> Vec<Option<u32>> {
-    let made = image.history.iter().filter(|entry| !entry.empty_layer).count();
-    let mut next = 0;
-    let numbered = image.history.iter().map(|entry| {
-        (made == image.layers.len() && !entry.empty_layer).then(|| {
-            next += 1;
-            next - 1
-        })
-    });
-    numbered.collect()
-}
-
 fn layers(image: &ImageRecord) -> Vec<LayerPart> {
-    let made_by = history_layers(image);
+    let made_by = history_layers(&image.history, image.layers.len());
     let created_by = |index: u32| {
         let at = made_by.iter().position(|layer| *layer == Some(index))?;
         image.history[at].created_by.clone()
@@ -237,13 +242,13 @@ fn layers(image: &ImageRecord) -> Vec<LayerPart> {
             diff_id: layer.diff_id,
             size_bytes: layer.size,
             created_by: created_by(index),
-            base: None,
+            base: image.base.as_ref().and_then(|base| base.layers).map(|layers| index < layers),
         })
         .collect()
 }
 
 fn history(image: &ImageRecord) -> Vec<HistoryPart> {
-    let entries = image.history.iter().zip(history_layers(image));
+    let entries = image.history.iter().zip(history_layers(&image.history, image.layers.len()));
     entries
         .map(|(entry, layer)| HistoryPart {
             created_by: entry.created_by.clone(),

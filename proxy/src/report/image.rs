@@ -1,5 +1,6 @@
 //! `images/{digest}` and `images/{digest}/report`: any digest an image goes by.
 
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
@@ -8,10 +9,11 @@ use weir_scanner::oci::{Digest, Platform};
 use weir_storage::index::{AliasKind, AliasTarget, ImageRecord, Index, IndexError};
 
 use super::document::{ResultInput, result};
+use super::format::{negotiate, render};
 use super::list::{ImageItem, reference};
 use super::problem::Problem;
-use super::{Parameters, Report, json};
-use crate::http::Body;
+use super::{Parameters, Report, json, unwritten};
+use crate::http::{Body, full};
 
 /// What `images/{digest}` answers.
 #[derive(Serialize)]
@@ -80,10 +82,10 @@ impl Report {
         &self,
         digest: Digest,
         parameters: &Parameters,
-        accept: Option<String>,
+        headers: &HeaderMap,
     ) -> Result<Response<Body>, Problem> {
         parameters.only(&["platform", "format"])?;
-        check_format(parameters.get("format"), accept.as_deref())?;
+        let format = negotiate(parameters.get("format"), headers)?;
         let wanted = parameters.get("platform").map(str::parse::<Platform>).transpose();
         let wanted = wanted.map_err(|error| Problem::bad_request(format!("platform: {error}")))?;
         let known = self.index.run(move |index| resolve(index, digest)).await?;
@@ -103,7 +105,12 @@ impl Report {
                 now,
             }))
         };
-        json(&self.index.run(load).await?)
+        let document = self.index.run(load).await?;
+        let body = render(&document, format, now).map_err(unwritten)?;
+        let mut response = Response::new(full(body));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+        Ok(response)
     }
 }
 
@@ -144,19 +151,4 @@ fn matches(platform: &Platform, wanted: &Platform) -> bool {
     platform.os == wanted.os
         && platform.architecture == wanted.architecture
         && wanted.variant.as_ref().is_none_or(|variant| platform.variant.as_ref() == Some(variant))
-}
-
-fn check_format(format: Option<&str>, accept: Option<&str>) -> Result<(), Problem> {
-    match (format, accept) {
-        (Some("json"), _) | (None, None | Some("" | "*/*" | "application/*" | "application/json" | "text/html")) => {
-            Ok(())
-        }
-        (Some(other), _) => {
-            Err(Problem::bad_request(format!("format {other:?} is not written by this version; json is")))
-        }
-        (None, Some(other)) => Err(Problem::new(
-            StatusCode::NOT_ACCEPTABLE,
-            format!("{other} is not written by this version; application/json is"),
-        )),
-    }
 }

@@ -3,6 +3,7 @@
 //! Owns routes, parameters and documents. Reads stored facts only; nothing here fetches, scans or matches.
 
 mod document;
+mod format;
 mod image;
 mod layer;
 mod list;
@@ -10,7 +11,7 @@ mod problem;
 
 use std::time::Duration;
 
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use url::form_urlencoded;
@@ -22,6 +23,7 @@ use crate::http::{Body, full};
 use problem::Problem;
 
 pub use document::{ResultDocument, ResultInput, result};
+pub use format::{Format, Terminal, render, table};
 
 /// The report's service. Clones share everything.
 #[derive(Clone)]
@@ -76,7 +78,7 @@ impl Report {
             ["images"] => self.images(&parameters).await,
             ["images", digest] => self.image(parse_digest(digest)?, &parameters).await,
             ["images", digest, "report"] => {
-                self.image_report(parse_digest(digest)?, &parameters, accepted(request.headers())).await
+                self.image_report(parse_digest(digest)?, &parameters, request.headers()).await
             }
             ["layers", digest] => self.layer(parse_digest(digest)?, &parameters).await,
             ["advisories"] => self.feeds(&parameters).await,
@@ -112,18 +114,14 @@ fn parse_digest(text: &str) -> Result<Digest, Problem> {
     Digest::parse(&text).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
-/// The first media type of `Accept`, without parameters.
-fn accepted(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(ACCEPT)?.to_str().ok()?;
-    Some(value.split([',', ';']).next().unwrap_or_default().trim().to_ascii_lowercase())
-}
-
 fn json(document: &impl Serialize) -> Result<Response<Body>, Problem> {
-    let body = serde_json::to_vec(document).map_err(|error| {
-        tracing::error!(%error, "a document could not be written");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the document could not be written")
-    })?;
+    let body = serde_json::to_vec(document).map_err(unwritten)?;
     let mut response = Response::new(full(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+fn unwritten(error: serde_json::Error) -> Problem {
+    tracing::error!(%error, "a document could not be written");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the document could not be written")
 }

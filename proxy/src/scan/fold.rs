@@ -1,8 +1,9 @@
 //! What an image's layers add up to: the one fold of the mirror and of `weir scan`.
 
-use weir_scanner::image::{ImageInventory, ImageReason, LayerInput, ScanStatus, compose};
+use weir_scanner::image::{ImageInventory, ImageReason, ImageRisk, LayerInput, ScanStatus, compose};
 use weir_scanner::layer::{LayerInventory, Reason, ReasonCode};
 use weir_scanner::oci::{Digest, ImageConfig, MediaType};
+use weir_scanner::risk::configuration_risks;
 use weir_storage::index::LayerOutcome;
 
 /// An image as its layers and its configuration show it.
@@ -29,8 +30,12 @@ pub(super) fn unreadable(media_type: &MediaType) -> Option<Reason> {
 }
 
 /// Folds what reading each layer gave, bottom first. Without a configuration, as of a root file system, nothing is compared
-/// with one.
-pub(super) fn fold(outcomes: &[LayerOutcome], config: Option<&Result<ImageConfig, Reason>>) -> Folded {
+/// with one. The first `base_history` steps of its history are its base image's.
+pub(super) fn fold(
+    outcomes: &[LayerOutcome],
+    config: Option<&Result<ImageConfig, Reason>>,
+    base_history: usize,
+) -> Folded {
     let stated = config.and_then(|config| config.as_ref().ok());
     let diff_ids: Option<&[Digest]> = stated.map(|config| &config.rootfs.diff_ids[..]);
     let wrong: Vec<Option<Reason>> = (0..)
@@ -46,7 +51,12 @@ pub(super) fn fold(outcomes: &[LayerOutcome], config: Option<&Result<ImageConfig
             (None, LayerOutcome::Unsupported(reason)) => LayerInput::Unsupported(reason),
         })
         .collect();
-    let inventory = compose(&inputs);
+    let mut inventory = compose(&inputs);
+    if let Some(config) = stated {
+        let configured = configuration_risks(config, base_history).into_iter();
+        inventory.risks.extend(configured.map(|risk| ImageRisk { risk, layer: None, path: None, visible: true }));
+        inventory.risks.sort();
+    }
     let mut reasons = inventory.reasons.clone();
     if let Some(Err(reason)) = config {
         reasons.push(ImageReason { layer: None, reason: reason.clone() });

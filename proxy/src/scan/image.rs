@@ -44,7 +44,7 @@ impl Scanner {
                 Err(error) => LayerOutcome::Failed(Reason::new(ReasonCode::ScannerFailed, error.to_string())),
             });
         }
-        self.finish(digest, config, &outcomes).await
+        self.finish(digest, config, manifest.annotations, &outcomes).await
     }
 
     async fn image_manifest(&self, digest: Digest) -> Result<Option<ImageManifest>, IndexError> {
@@ -88,6 +88,7 @@ impl Scanner {
                 config,
                 layers,
                 history: Vec::new(),
+                base: None,
                 names: Vec::new(),
                 access_restricted: restricted,
                 first_seen: now,
@@ -140,10 +141,14 @@ impl Scanner {
         &self,
         digest: Digest,
         config: Result<ImageConfig, Reason>,
+        annotations: std::collections::BTreeMap<String, String>,
         outcomes: &[LayerOutcome],
     ) -> Result<(), IndexError> {
         let diff_ids = config.as_ref().map(|config| config.rootfs.diff_ids.clone()).unwrap_or_default();
-        let Folded { inventory, status, reasons } = fold(outcomes, Some(&config));
+        let known = diff_ids.clone();
+        let find = move |index: &weir_storage::index::Index| super::base::find(index, &digest, &known, &annotations);
+        let found = self.0.index.run(find).await?;
+        let Folded { inventory, status, reasons } = fold(outcomes, Some(&config), found.history);
         let ecosystems = super::matching::ecosystems(&inventory);
         let fingerprint = self.0.fingerprint.clone();
         let change = {
@@ -154,6 +159,7 @@ impl Scanner {
                 record.reasons = reasons;
                 record.inventory_fingerprint = Some(fingerprint);
                 record.matched_at = None;
+                record.base = found.base;
                 if let Ok(config) = config {
                     record.platform = config.platform();
                     record.history = config.history;

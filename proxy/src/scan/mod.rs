@@ -4,6 +4,7 @@
 //! is [`crate::pull`]'s, matching with advisories is asked for through [`Composed`]. A scan that fails is a result; nothing here
 //! is ever waited for by a pull.
 
+mod base;
 mod budget;
 mod fold;
 mod image;

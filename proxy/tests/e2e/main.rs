@@ -6,6 +6,7 @@
 
 mod cli;
 mod disk;
+mod format;
 mod kill;
 mod prometheus;
 mod pull;

@@ -9,7 +9,7 @@ use crate::pull::packages_are_the_truth;
 use crate::support::{DemoImage, Registry, Weir, advisories, get, machine, run, tool};
 
 /// weir in front of a registry with the demo image as `weir-demo:1`, `weir-demo:multi` and `weir-demo:zstd`.
-fn start(directory: &Path, image: &DemoImage) -> (Registry, Weir) {
+pub(crate) fn start(directory: &Path, image: &DemoImage) -> (Registry, Weir) {
     let registry = Registry::start(directory);
     registry.push(&image.layout("oci", "1"), "library/weir-demo:1");
     registry.push(&image.layout("oci", "multi"), "library/weir-demo:multi");
@@ -26,7 +26,7 @@ fn start(directory: &Path, image: &DemoImage) -> (Registry, Weir) {
 }
 
 /// Copies `weir-demo:TAG` through weir into an OCI layout, byte for byte, and answers with the layout's directory.
-fn copy(weir: &Weir, directory: &Path, tag: &str, options: &[&str]) -> std::path::PathBuf {
+pub(crate) fn copy(weir: &Weir, directory: &Path, tag: &str, options: &[&str]) -> std::path::PathBuf {
     let to = directory.join(format!("copy-{tag}"));
     let mut copy = Command::new(tool("skopeo"));
     copy.args(["--insecure-policy", "copy", "--quiet", "--preserve-digests", "--src-tls-verify=false"]).args(options);

@@ -12,7 +12,7 @@ use weir_scanner::oci::{Digest, MediaType};
 use crate::support::{Image, Registry, Weir, get, head};
 
 const SOON: Duration = Duration::from_millis(50);
-const NEVER: Duration = Duration::from_secs(3600);
+pub(crate) const NEVER: Duration = Duration::from_secs(3600);
 
 fn debian() -> BuiltLayer {
     let status = "Package: libssl3\nStatus: install ok installed\nSource: openssl\nVersion: 3.0.11-1~deb12u1\nArchitecture: amd64\n\n\
@@ -28,12 +28,12 @@ fn python() -> BuiltLayer {
     LayerBuilder::new().file("usr/lib/python3/dist-packages/requests-2.19.0.dist-info/METADATA", metadata).zstd()
 }
 
-fn image() -> BuiltImage {
+pub(crate) fn image() -> BuiltImage {
     ImageBuilder::new().layer_by(debian(), "ADD rootfs.tar /").layer_by(python(), "RUN pip install requests").build()
 }
 
 /// weir over a registry with these images, each under its number as a tag of `team/app`.
-async fn over(images: &[&BuiltImage], grace: Duration, feeds: &[(&str, &[Value])]) -> (Registry, Weir) {
+pub(crate) async fn over(images: &[&BuiltImage], grace: Duration, feeds: &[(&str, &[Value])]) -> (Registry, Weir) {
     let held: Vec<Image> =
         (1..).zip(images).map(|(tag, image)| Image::of("team/app", &format!("{tag}"), image)).collect();
     let registry = Registry::with_images(&held.iter().collect::<Vec<_>>(), |_| None).await;
@@ -60,7 +60,7 @@ fn write_feed(directory: &Path, records: &[Value]) {
     zip.finish().unwrap();
 }
 
-fn advisory(id: &str, cve: &str, ecosystem: &str, package: &str, fixed: &str) -> Value {
+pub(crate) fn advisory(id: &str, cve: &str, ecosystem: &str, package: &str, fixed: &str) -> Value {
     json!({
         "id": id, "modified": "2026-01-02T03:04:05Z", "summary": "a flaw", "upstream": [cve],
         "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}],
@@ -72,7 +72,7 @@ fn advisory(id: &str, cve: &str, ecosystem: &str, package: &str, fixed: &str) ->
 }
 
 /// Pulls as containerd does: the tag's HEAD, then everything by digest.
-async fn pull(weir: &Weir, tag: u32, image: &BuiltImage) {
+pub(crate) async fn pull(weir: &Weir, tag: u32, image: &BuiltImage) {
     assert_eq!(head(weir.mirror, &format!("/v2/team/app/manifests/{tag}?ns=docker.io")).await.status, 200);
     let at = |kind: &str, digest: Digest| format!("/v2/team/app/{kind}/{digest}?ns=docker.io");
     assert_eq!(get(weir.mirror, &at("manifests", image.index_digest)).await.body, image.index);
@@ -266,8 +266,9 @@ async fn what_cannot_be_read_makes_the_image_partial_and_is_named() {
         ("unsupported_media_type", typed("application/vnd.example.model")),
         ("diff_id_mismatch", lying),
         ("decode_failed", broken),
-        ("unread_database", plain("app/service.jar")),
-        ("unread_database", plain("var/lib/rpm/rpmdb.sqlite")),
+        ("encrypted_layer", typed("application/vnd.oci.image.layer.v1.tar+gzip+encrypted")),
+        ("malformed_database", plain("app/service.jar")),
+        ("malformed_database", plain("var/lib/rpm/rpmdb.sqlite")),
     ];
     for (code, layer) in cases {
         let image = ImageBuilder::new().layer(debian()).layer(layer).build();

@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use weir_scanner::oci::{Document, ImageConfig};
+use weir_scanner::risk::configuration_risks;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(Document::Image(manifest)) = Document::parse(bytes) {
@@ -10,5 +11,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(config) = ImageConfig::parse(bytes) {
         let _ = config.platform();
+        let _ = configuration_risks(&config, 0);
     }
 });

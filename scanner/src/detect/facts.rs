@@ -14,6 +14,12 @@ pub struct FactList {
     complete: bool,
 }
 
+impl Extend<Fact> for FactList {
+    fn extend<I: IntoIterator<Item = Fact>>(&mut self, facts: I) {
+        facts.into_iter().for_each(|fact| self.push(fact));
+    }
+}
+
 impl FactList {
     /// An empty list that keeps at most `budget` bytes.
     pub fn new(budget: usize) -> Self {

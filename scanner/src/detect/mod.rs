@@ -4,25 +4,43 @@
 //! of several versions of a file counts is [`crate::image`]'s business. Invariant: no bytes make a detector panic,
 //! and what it finds is bounded by its [`FactList`].
 
-mod apk;
-mod dpkg;
+mod composer;
+mod conan;
+mod conda;
+mod cran;
+mod egg;
+mod executable;
 mod facts;
+mod gem;
+mod java;
+mod json;
+mod lock;
+mod luarocks;
 mod npm;
-mod os_release;
+mod otp;
+mod pear;
+mod permission;
 mod python;
+mod release;
 mod rpm;
+mod sbom;
+pub(crate) mod secret;
 mod set;
 mod stanza;
-mod unread;
+mod system;
 mod watch;
+mod wordpress;
+mod zip_file;
 
+pub use executable::{Cpe, cpe};
 pub use facts::FactList;
 pub use set::DetectorSet;
 pub use watch::{FileHead, HEAD_BYTES, Watch, Watcher};
 
-pub(crate) use os_release::RELEASE_FILES;
+pub(crate) use release::RELEASE_FILES;
 
 use crate::content::Content;
+use crate::layer::Fact;
 
 /// Reads one kind of database or manifest, chosen by its path.
 pub trait Detector: Send + Sync {
@@ -62,6 +80,11 @@ pub trait Detector: Send + Sync {
         _facts: &mut FactList,
     ) -> std::io::Result<()> {
         Ok(())
+    }
+    /// What the directory at a cleaned path says by its place alone. Asked for every directory of a layer, so it only compares
+    /// text.
+    fn directory(&self, _path: &str) -> Option<Fact> {
+        None
     }
 }
 

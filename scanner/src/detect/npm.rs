@@ -1,13 +1,14 @@
 //! Installed Node.js packages: every `package.json` with a name and a version, an application's own among them.
 //!
-//! Files without a version, or whose name is a path (`yargs/helpers`), are stubs inside a package and no package. Broken
+//! Below `node_modules` only the file right in a package's folder counts, as for Node.js and `npm ls`; deeper ones are parts and test
+//! data of that package. Files without a version, or whose name is a path (`yargs/helpers`), are stubs inside a package and no package. Broken
 //! JSON is skipped silently: Node.js cannot load it either, and packages ship such files as test data.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
+use super::json::{Text, document};
 use super::{Detector, FactList, Want, base_name};
-use crate::layer::Fact;
+use crate::layer::{Fact, parent};
 use crate::package::{Package, PackageType};
 
 /// Longest name the registry ever accepted, in bytes; versions are held to the same.
@@ -16,18 +17,11 @@ const MAX_VALUE: usize = 214;
 pub(crate) struct Npm;
 
 #[derive(Deserialize)]
-struct Manifest {
-    #[serde(default)]
-    name: Option<Text>,
-    #[serde(default)]
-    version: Option<Text>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Text {
-    Text(String),
-    Other(IgnoredAny),
+struct Manifest<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    version: Text<'a>,
 }
 
 impl Detector for Npm {
@@ -36,26 +30,34 @@ impl Detector for Npm {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, path: &str) -> Option<Want> {
-        (base_name(path) == "package.json").then_some(Want::Bytes)
+        (base_name(path) == "package.json" && is_package_folder(parent(path))).then_some(Want::Bytes)
     }
 
     fn detect(&self, _path: &str, bytes: &[u8], facts: &mut FactList) {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let Ok(Manifest { name: Some(Text::Text(name)), version: Some(Text::Text(version)) }) =
-            serde_json::from_slice(bytes)
-        else {
-            return;
-        };
-        let (name, version) = (name.trim(), version.trim());
-        if !is_package_name(name) || version.is_empty() || version.len() > MAX_VALUE {
+        let Ok(manifest) = document::<Manifest<'_>>(bytes) else { return };
+        let (Some(name), Some(version)) = (manifest.name.get(), manifest.version.get()) else { return };
+        if !is_package_name(name) || version.len() > MAX_VALUE {
             return;
         }
         let version = version.strip_prefix('v').unwrap_or(version);
         facts.push(Fact::Package(Package::new(PackageType::Npm, name, version)));
+    }
+}
+
+/// Whether a folder can be a package's: any outside of `node_modules`, and `NAME` or `@SCOPE/NAME` right in the innermost one.
+fn is_package_folder(folder: &str) -> bool {
+    if !folder.split('/').any(|part| part == "node_modules") {
+        return true;
+    }
+    let mut within = folder.rsplit('/').take_while(|part| *part != "node_modules");
+    match (within.next(), within.next(), within.next()) {
+        (Some(_), None, None) => true,
+        (Some(_), Some(scope), None) => scope.starts_with('@'),
+        _ => false,
     }
 }
 
@@ -87,6 +89,30 @@ mod tests {
         let found = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
         assert_eq!(detect(r#"{"name":"@babel/core","version":"7.1.0","x":[{}]}"#), found("@babel/core", "7.1.0"));
         assert_eq!(detect("\u{feff}{\"version\":\"v1.0.0\",\"name\":\"JSONStream\"}"), found("JSONStream", "1.0.0"));
+    }
+
+    #[test]
+    fn only_a_packages_own_manifest_counts() {
+        for path in [
+            "package.json",
+            "app/package.json",
+            "usr/share/nodejs/a/package.json",
+            "app/node_modules/a/package.json",
+            "app/node_modules/@s/a/package.json",
+            "app/node_modules/a/node_modules/b/package.json",
+            "app/node_modules/.pnpm/a@1/node_modules/a/package.json",
+        ] {
+            assert_eq!(Npm.wants(path), Some(Want::Bytes), "{path}");
+        }
+        for path in [
+            "app/node_modules/package.json",
+            "app/node_modules/a/test/package.json",
+            "app/node_modules/@s/a/dist/package.json",
+            "app/node_modules/a/b/c/d/package.json",
+            "app/node_modules/a/package.json.bak",
+        ] {
+            assert_eq!(Npm.wants(path), None, "{path}");
+        }
     }
 
     #[test]

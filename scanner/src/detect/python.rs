@@ -6,7 +6,7 @@
 use super::stanza::{field, lines, text};
 use super::{Detector, FactList, Want, base_name};
 use crate::layer::{Fact, parent};
-use crate::package::{Package, PackageType};
+use crate::package::{Package, PackageType, python_name};
 
 pub(crate) struct Python;
 
@@ -16,7 +16,7 @@ impl Detector for Python {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, path: &str) -> Option<Want> {
@@ -26,7 +26,8 @@ impl Detector for Python {
             "PKG-INFO" => folder.ends_with(".egg-info") || base_name(folder) == "EGG-INFO",
             name => name.ends_with(".egg-info"),
         };
-        wanted.then_some(Want::Bytes)
+        // pip renames what it is about to remove; such a leftover is installed no more.
+        (wanted && !base_name(folder).starts_with('~')).then_some(Want::Bytes)
     }
 
     fn detect(&self, path: &str, bytes: &[u8], facts: &mut FactList) {
@@ -43,24 +44,11 @@ impl Detector for Python {
         }
         match (name, version) {
             (Some(name), Some(version)) => {
-                facts.push(Fact::Package(Package::new(PackageType::Pypi, normalised(&name), version)));
+                facts.push(Fact::Package(Package::new(PackageType::Pypi, python_name(&name), version)));
             }
             _ => facts.malformed(path, "the metadata state no name or no version"),
         }
     }
-}
-
-/// PEP 503: lowercase, and each run of `-`, `_` and `.` is one `-`.
-fn normalised(name: &str) -> String {
-    let mut normalised = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character {
-            '-' | '_' | '.' if normalised.ends_with('-') => {}
-            '-' | '_' | '.' => normalised.push('-'),
-            other => normalised.push(other.to_ascii_lowercase()),
-        }
-    }
-    normalised
 }
 
 #[cfg(test)]
@@ -96,7 +84,7 @@ mod tests {
         ] {
             assert_eq!(Python.wants(path), Some(Want::Bytes), "{path}");
         }
-        for path in ["METADATA", "src/PKG-INFO", "a.dist-info/RECORD"] {
+        for path in ["METADATA", "src/PKG-INFO", "a.dist-info/RECORD", "site-packages/~ip-21.0.dist-info/METADATA"] {
             assert_eq!(Python.wants(path), None, "{path}");
         }
     }

@@ -50,20 +50,33 @@ pub fn query(package: &Package, distribution: Option<&Distribution>) -> Coverage
         }
         other => return Coverage::NoFeed(other.name().to_owned()),
     };
-    let installs = match ecosystem.name() {
-        "Debian" | "Ubuntu" => PackageType::Deb,
-        "Alpine" => PackageType::Apk,
-        _ => package.package_type,
-    };
+    // A package manager foreign to the distribution, such as rpm on Debian.
+    if installs(&ecosystem).is_some_and(|installs| installs != package.package_type) {
+        return Coverage::NoFeed(package.package_type.name().to_owned());
+    }
     match Scheme::of(&ecosystem) {
-        Some(scheme) if installs == package.package_type => Coverage::Asked(Query {
+        Some(scheme) => Coverage::Asked(Query {
             package: package_key(ecosystem.name(), name).into_owned(),
             version: version.clone(),
             scheme,
             ecosystem,
         }),
-        // A package manager foreign to the distribution, such as rpm on Debian.
-        _ => Coverage::NoFeed(package.package_type.name().to_owned()),
+        // A feed whose versions this version cannot compare.
+        None => Coverage::NoFeed(ecosystem.to_string()),
+    }
+}
+
+/// The type of the packages a distribution's feed speaks of.
+fn installs(ecosystem: &Ecosystem) -> Option<PackageType> {
+    match ecosystem.name() {
+        "Debian" | "Ubuntu" => Some(PackageType::Deb),
+        "Alpine" | "Alpaquita" | "BellSoft Hardened Containers" | "Chainguard" | "MinimOS" | "Wolfi" => {
+            Some(PackageType::Apk)
+        }
+        "AlmaLinux" | "Azure Linux" | "Mageia" | "Photon OS" | "Rocky Linux" | "SUSE" | "openEuler" | "openSUSE" => {
+            Some(PackageType::Rpm)
+        }
+        _ => None,
     }
 }
 
@@ -129,6 +142,10 @@ mod tests {
             (&deb, None, "deb"),
             (&rpm, Some(distribution("debian", "12")), "rpm"),
             (&deb, Some(distribution("alpine", "3.20.1")), "deb"),
+            (&rpm, Some(distribution("almalinux", "9.3")), "AlmaLinux:9"),
+            (&rpm, Some(distribution("rocky", "8.9")), "Rocky Linux:8"),
+            (&package(PackageType::Apk, "a", None), Some(distribution("wolfi", "20230201")), "Wolfi"),
+            (&deb, Some(distribution("azurelinux", "3.0")), "deb"),
         ] {
             assert_eq!(query(package, distribution.as_ref()), Coverage::NoFeed(name.into()));
         }

@@ -1,15 +1,28 @@
 //! Folds an image's layers, bottom first.
 
-use std::collections::BTreeMap;
-
-use super::links::relevant;
+use super::packages::packages;
 use super::state::State;
-use super::{ImageInventory, ImagePackage, ImageReason, LayerInput, ScanStatus};
+use super::tree::What;
+use super::{ImageInventory, ImageReason, ImageRisk, LayerInput, ScanStatus};
 use crate::detect::RELEASE_FILES;
-use crate::layer::{Fact, LayerInventory};
-use crate::package::{Distribution, Package, package_url};
+use crate::layer::{Channel, Fact, LayerInventory, Reason, ReasonCode};
+use crate::package::Distribution;
+use crate::risk::RiskKind;
+
+/// A visible file of interest.
+pub(super) struct VisibleFile<'a> {
+    pub(super) place: super::tree::NodeId,
+    pub(super) path: String,
+    /// The layer whose version of the file is visible.
+    pub(super) layer: u32,
+    pub(super) facts: &'a [Fact],
+}
 
 /// Folds `layers`, bottom first, into what the image shows.
+///
+/// Follows containerd's extractor where runtimes differ, with each layer's whiteouts for lower layers only, as the image specification
+/// has it. An entry whose directory is a link of a lower layer lands where the link leads, as it does where a layer is extracted
+/// into the whole tree; with overlay snapshots such an entry makes a directory in the link's place.
 ///
 /// The status is complete only where every layer was read to its end and no visible file was left unread; what
 /// an upper layer hides does not count. Failed means that no layer could be read, unsupported that none ever will be.
@@ -19,38 +32,59 @@ pub fn compose(layers: &[LayerInput<'_>]) -> ImageInventory {
             |(index, layer)| if let LayerInput::Read(inventory) = layer { Some((index, *inventory)) } else { None },
         )
         .collect();
-    let links = relevant(&read.iter().map(|(_, inventory)| *inventory).collect::<Vec<_>>());
-    let mut state = State::default();
-    for ((index, inventory), links) in read.iter().zip(&links) {
-        state.apply(*index, inventory, links);
-    }
-    let distribution = distribution(&state);
-    let reasons = reasons(layers, &state);
+    let mut state = State::of(&read);
+    let files = files(&state);
+    let distribution = distribution(&mut state);
+    let reasons = reasons(layers, &state, &files);
     let status = match layers {
         _ if reasons.is_empty() => ScanStatus::Complete,
         _ if !read.is_empty() => ScanStatus::Partial,
         layers if layers.iter().all(|layer| matches!(layer, LayerInput::Unsupported(_))) => ScanStatus::Unsupported,
         _ => ScanStatus::Failed,
     };
-    let packages = packages(&state, distribution.as_ref());
-    ImageInventory { status, reasons, distribution, channels: Vec::new(), packages, risks: Vec::new() }
+    let packages = packages(&mut state, &files, distribution.as_ref());
+    ImageInventory { status, reasons, channels: channels(&files), packages, risks: risks(&state, &files), distribution }
 }
 
 fn indexed<'a, 'l>(layers: &'a [LayerInput<'l>]) -> impl Iterator<Item = (u32, &'a LayerInput<'l>)> {
     (0..).zip(layers)
 }
 
-/// The identity in the first release file that states one.
-fn distribution(state: &State) -> Option<Distribution> {
-    RELEASE_FILES.iter().filter_map(|path| state.file(path)).flat_map(|file| &file.facts).find_map(|placed| {
-        match &placed.fact {
-            Fact::Distribution(distribution) => Some(distribution.clone()),
-            _ => None,
-        }
-    })
+/// The visible files of interest, sorted by path.
+fn files<'a>(state: &State<'a>) -> Vec<VisibleFile<'a>> {
+    let files = state.tree.files();
+    let mut files: Vec<VisibleFile<'a>> =
+        files.map(|(place, layer, facts)| VisibleFile { place, path: state.tree.path(place), layer, facts }).collect();
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    files
 }
 
-fn reasons(layers: &[LayerInput<'_>], state: &State) -> Vec<ImageReason> {
+/// The identity in the first release file that states one. What it leaves out comes from the files after it, as far as they speak
+/// of the same distribution.
+fn distribution(state: &mut State<'_>) -> Option<Distribution> {
+    let mut found: Option<Distribution> = None;
+    for path in RELEASE_FILES {
+        let Some(name) = state.tree.name(path) else { continue };
+        let place = state.tree.place(name, true);
+        let Some(What::File(facts)) = state.tree.content(place).map(|content| content.what) else { continue };
+        for fact in facts {
+            let Fact::Distribution(stated) = fact else { continue };
+            match &mut found {
+                None => found = Some(stated.clone()),
+                Some(found) if found.id == stated.id => {
+                    if found.version.is_empty() {
+                        found.version.clone_from(&stated.version);
+                    }
+                    found.pretty_name = found.pretty_name.take().or_else(|| stated.pretty_name.clone());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    found
+}
+
+fn reasons(layers: &[LayerInput<'_>], state: &State<'_>, files: &[VisibleFile<'_>]) -> Vec<ImageReason> {
     let of_layers = indexed(layers).flat_map(|(index, layer)| {
         let reasons = match layer {
             LayerInput::Read(inventory) => inventory.reasons.as_slice(),
@@ -58,47 +92,57 @@ fn reasons(layers: &[LayerInput<'_>], state: &State) -> Vec<ImageReason> {
         };
         reasons.iter().map(move |reason| ImageReason { layer: Some(index), reason: reason.clone() })
     });
-    let of_files = state.files().values().flat_map(|file| {
-        file.facts.iter().filter_map(|placed| match &placed.fact {
+    let of_files = files.iter().flat_map(|file| {
+        file.facts.iter().filter_map(|fact| match fact {
             Fact::Unread(reason) => Some(ImageReason { layer: Some(file.layer), reason: reason.clone() }),
             _ => None,
         })
     });
     let mut reasons: Vec<ImageReason> = of_layers.chain(of_files).collect();
+    if !state.is_complete() {
+        let detail = "the image holds more files of interest and links than are followed";
+        reasons.push(ImageReason { layer: None, reason: Reason::new(ReasonCode::TooManyEntries, detail) });
+    }
     reasons.sort();
     reasons.dedup();
     reasons
 }
 
-/// The visible packages; one stated by several files of one layer is one package with several paths.
-fn packages(state: &State, distribution: Option<&Distribution>) -> Vec<ImagePackage> {
-    let mut found: BTreeMap<(String, u32), (&Package, Vec<String>)> = BTreeMap::new();
-    for (path, file) in state.files() {
-        for placed in &file.facts {
-            if let Fact::Package(package) = &placed.fact {
-                let purl = package_url(package, distribution);
-                let (_, paths) = found.entry((purl, placed.layer)).or_insert((package, Vec::new()));
-                if paths.last() != Some(path) {
-                    paths.push(path.clone());
-                }
-            }
-        }
-    }
-    let package = |((purl, layer), (package, paths)): ((String, u32), (&Package, Vec<String>))| ImagePackage {
-        package: package.clone(),
-        purl,
-        layer,
-        paths,
-        owner: None,
-    };
-    let mut packages: Vec<ImagePackage> = found.into_iter().map(package).collect();
-    // Stable: equal packages stay in the order of their layers.
-    packages.sort_by(|a, b| sort_key(&a.package).cmp(&sort_key(&b.package)));
-    packages
+fn channels(files: &[VisibleFile<'_>]) -> Vec<Channel> {
+    let stated = files.iter().flat_map(|file| file.facts).filter_map(|fact| match fact {
+        Fact::Channel(channel) => Some(channel.clone()),
+        _ => None,
+    });
+    let mut channels: Vec<Channel> = stated.collect();
+    channels.sort();
+    channels.dedup();
+    channels
 }
 
-fn sort_key(package: &Package) -> (&str, &str, &str, Option<&str>) {
-    (package.package_type.name(), &package.name, &package.version, package.architecture.as_deref())
+/// Every risk visible files show, and every secret any layer has: who has the image has its layers. A secret that several layers
+/// have at one path is reported once, for the lowest of them.
+fn risks(state: &State<'_>, files: &[VisibleFile<'_>]) -> Vec<ImageRisk> {
+    let visible = files.iter().flat_map(|file| {
+        file.facts.iter().filter_map(|fact| match fact {
+            Fact::Risk(risk) => Some((file.path.clone(), risk, file.layer, true)),
+            _ => None,
+        })
+    });
+    let secrets = state.secrets.iter().map(|(place, layer, risk)| (state.tree.path(*place), *risk, *layer, false));
+    let mut risks: Vec<ImageRisk> = Vec::new();
+    let mut found: Vec<_> = visible.chain(secrets).collect();
+    found.sort_unstable();
+    for (path, risk, layer, visible) in found {
+        match risks.last_mut() {
+            Some(last) if risk.kind == RiskKind::Secret && last.risk == *risk && last.path.as_ref() == Some(&path) => {
+                last.visible |= visible;
+            }
+            _ => risks.push(ImageRisk { risk: risk.clone(), layer: Some(layer), path: Some(path), visible }),
+        }
+    }
+    risks.sort();
+    risks.dedup();
+    risks
 }
 
 #[cfg(test)]
@@ -290,6 +334,94 @@ mod tests {
         assert_eq!((image.status, image.reasons[0].layer, image.reasons.len()), (ScanStatus::Partial, Some(1), 1));
         assert_eq!(image.packages.len(), 1);
         assert_eq!(compose_layers(&[jar(), layer().whiteout("opt")]).status, ScanStatus::Complete);
+    }
+
+    #[test]
+    fn what_a_release_file_leaves_out_another_one_of_the_same_distribution_says() {
+        let distribution = |layers: &[LayerBuilder]| compose_layers(layers).distribution.unwrap();
+        let testing = || layer().file("etc/os-release", "ID=debian\nPRETTY_NAME=testing\n");
+        assert_eq!(distribution(&[testing(), layer().file("etc/debian_version", "13.1\n")]).version, "13");
+        assert_eq!(distribution(&[testing(), layer().file("etc/alpine-release", "3.20.1\n")]).version, "");
+        let both = distribution(&[
+            layer().file("usr/lib/os-release", "ID=debian\nVERSION_ID=12\nPRETTY_NAME=bookworm\n"),
+            testing(),
+        ]);
+        assert_eq!((&*both.version, both.pretty_name.as_deref()), ("12", Some("testing")));
+    }
+
+    /// A layer with files that state what no standard detector does.
+    fn stating(files: &[(&str, Vec<Fact>)]) -> LayerInventory {
+        let builder = files.iter().fold(layer(), |layer, (path, _)| layer.file(path, "x"));
+        let mut inventory = builder.gzip().scan().unwrap();
+        inventory.facts.extend(files.iter().map(|(path, facts)| ((*path).to_owned(), facts.clone())));
+        inventory
+    }
+
+    fn risk(kind: RiskKind, rule: &str) -> Fact {
+        let severity = crate::finding::Severity::High;
+        Fact::Risk(crate::risk::Risk { kind, rule: rule.into(), severity, detail: String::new(), line: None })
+    }
+
+    #[test]
+    fn secrets_are_told_even_where_they_are_gone_and_other_risks_while_they_are_visible() {
+        let key = || vec![risk(RiskKind::Secret, "key"), risk(RiskKind::Permission, "setuid")];
+        let shown = |layers: &[LayerInventory]| {
+            let image = compose(&layers.iter().map(LayerInput::Read).collect::<Vec<_>>());
+            let shown = image.risks.into_iter().map(|found| {
+                format!("{} {} {} {}", found.risk.rule, found.layer.unwrap(), found.path.unwrap(), found.visible)
+            });
+            shown.collect::<Vec<_>>()
+        };
+        let scan = |layer: LayerBuilder| layer.gzip().scan().unwrap();
+        let base = || stating(&[("root/a", key())]);
+        assert_eq!(shown(&[base()]), ["key 0 root/a true", "setuid 0 root/a true"]);
+        assert_eq!(shown(&[base(), scan(layer().whiteout("root"))]), ["key 0 root/a false"]);
+        assert_eq!(shown(&[base(), scan(layer().file("root/a", "other"))]), ["key 0 root/a false"]);
+        // Once for each path, for the lowest layer that has it.
+        assert_eq!(shown(&[base(), base()]), ["key 0 root/a true", "setuid 1 root/a true"]);
+        assert_eq!(
+            shown(&[base(), scan(layer().hardlink("b", "root/a")), scan(layer().whiteout("root/a"))]),
+            ["key 0 root/a false", "key 1 b true", "setuid 1 b true"]
+        );
+    }
+
+    #[test]
+    fn channels_are_those_of_visible_files() {
+        let channel = |name: &str| {
+            Fact::Channel(Channel { kind: crate::layer::ChannelKind::ApkRepository, name: name.to_owned() })
+        };
+        let base = stating(&[("etc/apk/repositories", vec![channel("b"), channel("a"), channel("b")])]);
+        let names = |layers: &[&LayerInventory]| {
+            let inputs: Vec<_> = layers.iter().map(|layer| LayerInput::Read(layer)).collect();
+            compose(&inputs).channels.into_iter().map(|channel| channel.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[&base]), ["a", "b"]);
+        assert_eq!(names(&[&base, &stating(&[("etc/apk/repositories", vec![channel("c")])])]), ["c"]);
+    }
+
+    #[test]
+    fn links_swapped_for_directories_and_back_lead_where_they_led_at_the_time() {
+        let names = |layers: &[LayerBuilder]| {
+            let image = compose_layers(layers);
+            image.packages.into_iter().flat_map(|found| found.paths).collect::<Vec<_>>()
+        };
+        let through = || layer().file("lib/a/package.json", NPM);
+        let link = |target| layer().symlink("lib", target);
+        for (layers, paths) in [
+            (vec![link("usr/lib"), through()], vec!["usr/lib/a/package.json"]),
+            (vec![link("usr/lib").file("lib/a/package.json", NPM).dir("lib")], vec!["usr/lib/a/package.json"]),
+            (vec![link("usr/lib"), through().dir("lib")], vec!["usr/lib/a/package.json"]),
+            (vec![link("usr/lib"), layer().dir("lib").file("lib/a/package.json", NPM)], vec!["lib/a/package.json"]),
+            (vec![through(), link("usr/lib")], vec![]),
+            (vec![link("one"), through(), link("/two"), through()], vec!["one/a/package.json", "two/a/package.json"]),
+            (vec![link("mid"), layer().symlink("mid", "./far/../end/"), through()], vec!["end/a/package.json"]),
+            (vec![link("../../usr"), through(), layer().whiteout("lib/a")], vec![]),
+            (vec![link("usr"), through(), layer().whiteout("lib").file("lib/b", "")], vec!["usr/a/package.json"]),
+            // A loop leads nowhere; what is written there is told under its own name.
+            (vec![link("lib"), through()], vec!["lib/a/package.json"]),
+        ] {
+            assert_eq!(names(&layers), paths, "{layers:?}");
+        }
     }
 
     #[test]

@@ -1,153 +1,125 @@
-//! What is visible after some layers: facts by canonical path, each with the layer that brought it.
+//! What is visible after some layers: files of interest by their places, and since which layer each package is there.
 //!
-//! Applies one layer at a time, as an extractor would: first what the layer removes, then what it adds. Removal asks only
-//! whether a path, a directory above it, or another name of it was touched; path hashes suffice for that.
+//! Applies a layer entry by entry in the archive's order, as an extractor does: marks remove what lower layers have, every other
+//! entry takes the place of what lies there. Names are resolved through the links of that moment.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::links::{Links, ancestors};
-use crate::layer::{Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
-use crate::package::Package;
+use super::runs::Runs;
+use super::tree::{Content, NodeId, Removal, Tree, What};
+use crate::layer::{Fact, LayerInventory, PathKind};
+use crate::risk::{Risk, RiskKind};
+
+/// Facts that hard links and repeated entries may put into an image beside those its layers list.
+const MAX_REPEATED_FACTS: usize = 1_000_000;
 
 /// The visible facts of the layers applied so far.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    links: Links,
-    files: BTreeMap<String, File>,
+pub(super) struct State<'a> {
+    pub(super) tree: Tree<'a>,
+    pub(super) runs: Runs<'a>,
+    /// Every secret any layer had: its place, the layer, and what it is.
+    pub(super) secrets: Vec<(NodeId, u32, &'a Risk)>,
+    /// Facts that may still be placed.
+    room: usize,
 }
 
-/// A visible file of interest.
-#[derive(Clone, Debug)]
-pub(super) struct File {
-    /// The layer whose version of the file is visible.
-    pub(super) layer: u32,
-    /// What it states.
-    pub(super) facts: Vec<Placed>,
+/// What a layer says of one of its names.
+#[derive(Clone, Copy, Default)]
+struct Own<'a> {
+    facts: Option<&'a [Fact]>,
+    symlink: Option<&'a str>,
+    hardlink: Option<NodeId>,
 }
 
-/// A fact and the lowest layer of its current uninterrupted run.
-#[derive(Clone, Debug)]
-pub(super) struct Placed {
-    pub(super) fact: Fact,
-    pub(super) layer: u32,
-}
+impl<'a> State<'a> {
+    /// What is visible after `layers`, bottom first, each with its number.
+    pub(super) fn of(layers: &[(u32, &'a LayerInventory)]) -> Self {
+        let facts = layers.iter().flat_map(|(_, layer)| layer.facts.values()).map(Vec::len).sum::<usize>();
+        let room = facts.saturating_add(MAX_REPEATED_FACTS);
+        let mut state = Self { tree: Tree::new(), runs: Runs::default(), secrets: Vec::new(), room };
+        for (index, layer) in layers {
+            state.apply(*index, layer);
+        }
+        state
+    }
 
-/// What makes two packages of different layers the same: type, name, version, architecture, and for packages without a
-/// common database the file that states them.
-type RunKey<'a> = (&'a Package, Option<&'a str>);
+    /// Whether everything the layers hold could be followed.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.tree.is_full() && self.room > 0
+    }
 
-impl State {
-    /// Applies the layer at `index`, of whose links those in `links` matter.
-    pub(super) fn apply(&mut self, index: u32, layer: &LayerInventory, links: &[(&String, &String)]) {
-        let touched = Touched(layer);
-        self.links.update(|links, path| !touched.removes(path, links), links);
-        let below = std::mem::take(&mut self.files);
-        let kept = below.iter().filter(|(path, _)| !touched.removes(path, &self.links));
-        let mut files: BTreeMap<String, File> = kept.map(|(path, file)| (path.clone(), file.clone())).collect();
-        let runs = runs(&below);
+    fn apply(&mut self, index: u32, layer: &'a LayerInventory) {
+        let own = self.own(layer);
+        for (hash, kind) in &layer.paths {
+            if let Some(name) = self.tree.known(*hash) {
+                self.entry(index, name, *kind, own.get(&name).copied().unwrap_or_default());
+            }
+        }
+        self.runs.end_layer();
+    }
+
+    /// Makes the layer's names known.
+    fn own(&mut self, layer: &'a LayerInventory) -> HashMap<NodeId, Own<'a>> {
+        let mut own: HashMap<NodeId, Own<'a>> = HashMap::with_capacity(layer.facts.len() + layer.symlinks.len());
         for (path, facts) in &layer.facts {
-            let path = self.links.canonical_entry(path);
-            let file = place(index, &path, facts.iter(), &runs);
-            files.insert(path, file);
+            if let Some(name) = self.tree.name(path) {
+                own.entry(name).or_default().facts = Some(facts);
+            }
+        }
+        for (path, target) in &layer.symlinks {
+            if let Some(name) = self.tree.name(path) {
+                own.entry(name).or_default().symlink = Some(target);
+            }
         }
         for (path, target) in &layer.hardlinks {
-            let path = self.links.canonical_entry(path);
-            let target_path = self.links.canonical_entry(target);
-            let file = match files.get(&target_path).or_else(|| below.get(&target_path)) {
-                Some(file) => place(index, &path, file.facts.iter().map(|placed| &placed.fact), &runs),
-                None => {
-                    let detail = format!("a hard link to {target}, whose content was not read");
-                    let fact = Fact::Unread(Reason::at(ReasonCode::UnreadDatabase, &path, detail));
-                    File { layer: index, facts: vec![Placed { fact, layer: index }] }
-                }
-            };
-            files.insert(path, file);
+            if let (Some(name), Some(target)) = (self.tree.name(path), self.tree.name(target)) {
+                own.entry(name).or_default().hardlink = Some(target);
+            }
         }
-        self.files = files;
+        own
     }
 
-    /// The file a path leads to, with every link followed.
-    pub(super) fn file(&self, path: &str) -> Option<&File> {
-        self.files.get(&self.links.canonical(path)?)
-    }
-
-    /// Every visible file of interest.
-    pub(super) fn files(&self) -> &BTreeMap<String, File> {
-        &self.files
-    }
-}
-
-fn place<'a>(
-    index: u32,
-    path: &str,
-    facts: impl Iterator<Item = &'a Fact>,
-    runs: &HashMap<(String, Option<String>), u32>,
-) -> File {
-    let origin = |fact: &Fact| match fact {
-        Fact::Package(package) => runs.get(&run_key((package, Some(path)))).copied(),
-        _ => None,
-    };
-    let placed = |fact: &Fact| Placed { fact: fact.clone(), layer: origin(fact).unwrap_or(index) };
-    File { layer: index, facts: facts.map(placed).collect() }
-}
-
-/// The packages visible below with the layers that brought them.
-fn runs(files: &BTreeMap<String, File>) -> HashMap<(String, Option<String>), u32> {
-    let mut runs = HashMap::new();
-    for (path, file) in files {
-        for placed in &file.facts {
-            if let Fact::Package(package) = &placed.fact {
-                let layer = runs.entry(run_key((package, Some(path)))).or_insert(placed.layer);
-                *layer = placed.layer.min(*layer);
+    fn entry(&mut self, index: u32, name: NodeId, kind: PathKind, own: Own<'a>) {
+        // What is opaque lies behind a link; every other entry is the link itself.
+        let place = self.tree.place(name, kind == PathKind::Opaque);
+        match kind {
+            PathKind::Opaque => self.remove(place, Removal::LowerInside(index)),
+            // No extractor replaces the root.
+            _ if place == Tree::ROOT => {}
+            PathKind::Whiteout => self.remove(place, Removal::LowerThan(index)),
+            PathKind::Directory => self.tree.empty(place, &mut |at, facts| self.runs.leave(at, facts)),
+            PathKind::File => self.replace(index, place, own.facts.map(What::File)),
+            PathKind::Symlink => self.replace(index, place, own.symlink.map(What::Link)),
+            PathKind::Hardlink => {
+                let target = own.hardlink.map(|target| self.tree.place(target, false));
+                // Another name of the same file changes nothing.
+                if target != Some(place) {
+                    let linked = target.and_then(|target| self.tree.content(target)).map(|content| content.what);
+                    self.replace(index, place, linked.or(own.facts.map(What::File)));
+                }
             }
         }
     }
-    runs
-}
 
-fn run_key((package, path): RunKey<'_>) -> (String, Option<String>) {
-    let architecture = package.architecture.as_deref().unwrap_or_default();
-    let key = format!("{}\0{}\0{}\0{architecture}", package.package_type.name(), package.name, package.version);
-    (key, path.filter(|_| !package.package_type.is_system()).map(str::to_owned))
-}
-
-/// What one layer touches.
-struct Touched<'a>(&'a LayerInventory);
-
-impl Touched<'_> {
-    /// Whether the layer removes or replaces what lower layers have at a canonical path, under any of its names.
-    fn removes(&self, path: &str, links: &Links) -> bool {
-        // Below a link only what lies behind it counts, and an opaque mark, which acts where the link leads.
-        let behind = |alias: &str, head: usize| {
-            self.removes_name(alias, head)
-                || ancestors(alias)
-                    .take_while(|above| above.len() >= head)
-                    .any(|above| self.has(above, PathKind::Opaque))
-        };
-        self.removes_name(path, 0)
-            || self.is_opaque_above(path)
-            || links.aliases(path).iter().any(|(alias, head)| behind(alias, *head))
+    fn remove(&mut self, place: NodeId, removal: Removal) {
+        self.tree.remove(place, removal, &mut |at, facts| self.runs.leave(at, facts));
     }
 
-    /// Whether the path is touched itself, or a directory above it, below its first `head` bytes, is gone or replaced.
-    fn removes_name(&self, path: &str, head: usize) -> bool {
-        self.kinds(path).any(|kind| kind != PathKind::Opaque)
-            || ancestors(path)
-                .take_while(|above| above.len() > head)
-                .any(|above| self.kinds(above).any(|kind| !matches!(kind, PathKind::Directory | PathKind::Opaque)))
-    }
-
-    fn is_opaque_above(&self, path: &str) -> bool {
-        ancestors(path).any(|above| self.has(above, PathKind::Opaque))
-    }
-
-    fn has(&self, path: &str, kind: PathKind) -> bool {
-        self.kinds(path).any(|found| found == kind)
-    }
-
-    fn kinds(&self, path: &str) -> impl Iterator<Item = PathKind> {
-        let hash = PathHash::of(path);
-        let start = self.0.paths.partition_point(|(known, _)| *known < hash);
-        self.0.paths[start..].iter().take_while(move |(known, _)| *known == hash).map(|(_, kind)| *kind)
+    fn replace(&mut self, index: u32, place: NodeId, what: Option<What<'a>>) {
+        self.remove(place, Removal::Everything);
+        let Some(what) = what else { return };
+        if let What::File(facts) = what {
+            let Some(room) = self.room.checked_sub(facts.len()) else {
+                self.room = 0;
+                return;
+            };
+            self.room = room;
+            self.runs.join(index, place, facts);
+            self.secrets.extend(facts.iter().filter_map(|fact| match fact {
+                Fact::Risk(risk) if risk.kind == RiskKind::Secret => Some((place, index, risk)),
+                _ => None,
+            }));
+        }
+        self.tree.fill(place, Content { layer: index, what }, &mut |at, facts| self.runs.leave(at, facts));
     }
 }

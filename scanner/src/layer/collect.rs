@@ -1,7 +1,7 @@
 //! Gathers what a walk sees into a [`LayerInventory`], within a budget of kept bytes.
 //!
-//! Owns the rule that the last entry of a path wins, as it does on extraction, and that a file in a directory's place takes
-//! the directory's content with it. Whiteouts stay beside whatever the layer adds at their path.
+//! Keeps every entry in the archive's order, and of what a path held what it held last. What an entry does to others is composition's
+//! to say: it may lie behind a link of a lower layer.
 
 use std::collections::{BTreeMap, HashSet};
 use std::mem::size_of;
@@ -54,14 +54,13 @@ impl Collector {
         if kind == PathKind::File {
             self.files.insert(hash);
         }
-        if matches!(kind, PathKind::Whiteout | PathKind::Opaque) {
-            return;
+        // A directory in a link's place leaves what earlier entries put through the link.
+        if matches!(kind, PathKind::File | PathKind::Symlink | PathKind::Hardlink) {
+            self.symlinks.remove(path);
+            self.hardlinks.remove(path);
+            self.facts.remove(path);
+            self.held.remove(path);
         }
-        let whole = kind != PathKind::Directory;
-        forget(&mut self.symlinks, path, whole);
-        forget(&mut self.hardlinks, path, whole);
-        forget(&mut self.facts, path, whole);
-        forget(&mut self.held, path, whole);
     }
 
     /// Keeps a symbolic link's target as written.
@@ -71,24 +70,40 @@ impl Collector {
         }
     }
 
-    /// Keeps a hard link: with its target's facts where this layer has them, else for composition where the target
-    /// lies in a lower layer and either path is of interest. `wanted` says that the link's own path is.
+    /// Keeps a hard link to a file that is read as the link would be: with its target's facts where this layer has them, else for
+    /// composition, where the target may lie in a lower layer or behind a link. `wanted` says that a detector asks for such files, so
+    /// that one whose content is never found is told.
     pub(crate) fn hardlink(&mut self, path: String, target: String, wanted: bool) {
-        if let Some(facts) = self.facts.get(&target) {
-            let cost = path.len() + facts.iter().map(FactList::cost).sum::<usize>();
+        // A link to a link that waits waits with it.
+        if !self.hardlinks.contains_key(&target)
+            && let Some(facts) = self.facts.get(&target)
+        {
             let facts = facts.clone();
-            if self.afford(cost) {
-                self.facts.insert(path, facts);
-            }
+            self.keep(path, facts);
             return;
         }
-        let followed = self.hardlinks.get(&target).cloned();
-        if !wanted && followed.is_none() && self.files.contains(&PathHash::of(&target)) {
+        if !wanted && self.files.contains(&PathHash::of(&target)) {
             return;
         }
-        let target = followed.unwrap_or(target);
+        if wanted {
+            self.unread_link(path.clone(), &target);
+        }
         if self.afford(path.len() + target.len() + 2 * size_of::<String>()) {
             self.hardlinks.insert(path, target);
+        }
+    }
+
+    /// Keeps that the file at `path` is a hard link to one whose content no detector was given for it.
+    pub(crate) fn unread_link(&mut self, path: String, target: &str) {
+        let detail = format!("a hard link to {target}, whose content was not read");
+        let fact = Fact::Unread(Reason::at(ReasonCode::UnreadDatabase, &path, detail));
+        self.keep(path, vec![fact]);
+    }
+
+    fn keep(&mut self, path: String, facts: Vec<Fact>) {
+        let cost = path.len() + size_of::<String>() + facts.iter().map(FactList::cost).sum::<usize>();
+        if self.afford(cost) {
+            self.facts.insert(path, facts);
         }
     }
 
@@ -144,7 +159,7 @@ impl Collector {
         LayerInventory {
             diff_id,
             uncompressed_bytes,
-            paths: last_of_each(self.paths),
+            paths: self.paths,
             symlinks: self.symlinks,
             hardlinks: self.hardlinks,
             facts: self.facts,
@@ -165,36 +180,4 @@ impl Collector {
         self.full = true;
         self.reason(Reason::new(ReasonCode::TooManyEntries, "the layer holds more links and packages than are kept"));
     }
-}
-
-/// Removes `path` and, where `whole`, all below it.
-fn forget<T>(map: &mut BTreeMap<String, T>, path: &str, whole: bool) {
-    map.remove(path);
-    if !whole {
-        return;
-    }
-    let directory = format!("{path}/");
-    while let Some((below, _)) =
-        map.range(directory.clone()..).next().filter(|(below, _)| below.starts_with(&directory))
-    {
-        let below = below.clone();
-        map.remove(&below);
-    }
-}
-
-/// Sorts by path and keeps, of what the layer adds at one path, the last; whiteouts and opaque marks stay beside it.
-fn last_of_each(mut paths: Vec<(PathHash, PathKind)>) -> Vec<(PathHash, PathKind)> {
-    let is_mark = |kind: PathKind| matches!(kind, PathKind::Whiteout | PathKind::Opaque);
-    // Stable: entries of one path keep their order, the marks after them.
-    paths.sort_by_key(|(hash, kind)| (*hash, is_mark(*kind).then_some(*kind)));
-    let mut kept: Vec<(PathHash, PathKind)> = Vec::with_capacity(paths.len());
-    for (hash, kind) in paths {
-        match kept.last_mut() {
-            Some(last) if *last == (hash, kind) => {}
-            Some(last) if last.0 == hash && !is_mark(last.1) && !is_mark(kind) => last.1 = kind,
-            _ => kept.push((hash, kind)),
-        }
-    }
-    kept.sort_unstable();
-    kept
 }

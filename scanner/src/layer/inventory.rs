@@ -94,13 +94,14 @@ pub struct LayerInventory {
     pub diff_id: Digest,
     /// Length of the uncompressed tar in bytes.
     pub uncompressed_bytes: u64,
-    /// Every path with its kind, sorted; a path may occur once a kind (a whiteout beside a file).
+    /// Every entry's path with its kind, in the archive's order: what an entry does depends on those before it.
     pub paths: Vec<(PathHash, PathKind)>,
     /// Symbolic links: cleaned path to target as written.
     pub symlinks: BTreeMap<String, String>,
-    /// Hard links whose target may hold facts in a lower layer: cleaned path to cleaned target path.
+    /// Hard links whose target may hold facts in a lower layer or behind a link: cleaned path to cleaned target path. Until it is found,
+    /// the facts at the link's path count.
     pub hardlinks: BTreeMap<String, String>,
-    /// Facts by cleaned path; an empty list is a file that was read and held none.
+    /// Facts by cleaned path, of its last entry; an empty list is a file that was read and held none.
     pub facts: BTreeMap<String, Vec<Fact>>,
     /// Why reading stopped short or skipped something; empty for a layer read to its end.
     pub reasons: Vec<Reason>,

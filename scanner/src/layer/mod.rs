@@ -21,4 +21,4 @@ pub use limits::LayerLimits;
 pub use reason::{Reason, ReasonCode};
 pub use scan::scan_layer;
 
-pub(crate) use path::{clean, normalise, parent, text};
+pub(crate) use path::{clean, parent, text};

@@ -91,7 +91,14 @@ impl<R: BufRead> Walk<'_, R> {
                 self.collector.path(&path, PathKind::File);
                 self.file(path, entry)?;
             }
-            EntryKind::Directory => self.collector.path(&path, PathKind::Directory),
+            EntryKind::Directory => {
+                self.collector.path(&path, PathKind::Directory);
+                if let Some(fact) = self.detectors.of_directory(&path) {
+                    let mut facts = FactList::new(self.collector.budget());
+                    facts.push(fact);
+                    self.collector.facts(path, facts);
+                }
+            }
             EntryKind::Symlink => {
                 self.collector.path(&path, PathKind::Symlink);
                 self.collector.symlink(path, text(&entry.link));
@@ -101,14 +108,23 @@ impl<R: BufRead> Walk<'_, R> {
                 Some(target) if target == path => {}
                 Some(target) => {
                     self.collector.path(&path, PathKind::Hardlink);
-                    let wanted = self.detectors.wanting(&path).is_some();
-                    self.collector.hardlink(path, target, wanted);
+                    self.hardlink(path, target);
                 }
                 None => self.bad_path(&entry.name, "a hard link's target leaves the root"),
             },
             EntryKind::Device | EntryKind::Other => self.collector.path(&path, PathKind::File),
         }
         Ok(())
+    }
+
+    /// A link has its target's facts where the same detector reads both: what another one found says nothing of the link's path.
+    fn hardlink(&mut self, path: String, target: String) {
+        let reader = |path: &str| self.detectors.wanting(path).map(|(detector, _)| detector.name());
+        match (reader(&path), reader(&target)) {
+            (wanting, known) if wanting == known => self.collector.hardlink(path, target, wanting.is_some()),
+            (Some(_), _) => self.collector.unread_link(path, &target),
+            (None, _) => {}
+        }
     }
 
     /// Hands a file to the detector its path is of interest to, and to whoever watches it pass; other data is skipped
@@ -365,17 +381,26 @@ mod tests {
     }
 
     #[test]
-    fn the_last_entry_of_a_path_counts() {
+    fn entries_keep_their_order_and_paths_what_they_held_last() {
         let layer = LayerBuilder::new().file("var/lib/dpkg/status", STATUS);
         assert!(walked(&layer.clone().symlink("var/lib/dpkg/status", "/x")).facts.is_empty());
-        assert!(walked(&layer.clone().file("var/lib", "x")).facts.is_empty());
-        assert_eq!(walked(&layer.clone().dir("var/lib").whiteout("var/lib/dpkg")).facts.len(), 1);
+        // What a file does to those below its path is composition's to say: the directory may have been a link.
+        assert_eq!(walked(&layer.clone().file("var/lib", "x")).facts.len(), 1);
         let emptied = walked(&layer.clone().file("var/lib/dpkg/status", ""));
         assert_eq!(emptied.facts["var/lib/dpkg/status"], []);
         assert_eq!(
-            kinds(&walked(&layer.clone().file("a", "").dir("a").whiteout("a")), "a"),
-            [PathKind::Directory, PathKind::Whiteout]
+            kinds(&walked(&layer.clone().whiteout("a").file("a", "").dir("a").opaque("a")), "a"),
+            [PathKind::Whiteout, PathKind::File, PathKind::Directory, PathKind::Opaque]
         );
+    }
+
+    #[test]
+    fn a_directory_may_be_a_fact_by_its_place() {
+        let store = "nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-bash-5.2";
+        let layer = LayerBuilder::new().dir(store).file(&format!("{store}/bin/bash"), "x");
+        assert_eq!(walked(&layer).facts[store].len(), 1);
+        assert_eq!(walked(&layer.clone().dir(store)).facts[store].len(), 1);
+        assert!(walked(&layer.file(store, "")).facts.is_empty());
     }
 
     #[test]
@@ -384,14 +409,20 @@ mod tests {
             &LayerBuilder::new()
                 .file("a/package.json", r#"{"name":"a","version":"1"}"#)
                 .hardlink("b/package.json", "a/package.json")
-                .hardlink("c/package.json", "store/1")
-                .hardlink("d/package.json", "c/package.json"),
+                .hardlink("c/package.json", "below/package.json")
+                .hardlink("d/package.json", "store/1")
+                .hardlink("e", "store/1")
+                .hardlink("f", "a/package.json"),
         );
         assert_eq!(inventory.facts["a/package.json"], inventory.facts["b/package.json"]);
-        assert_eq!(
-            (&*inventory.hardlinks["c/package.json"], &*inventory.hardlinks["d/package.json"]),
-            ("store/1", "store/1")
-        );
+        assert_eq!(inventory.hardlinks["c/package.json"], "below/package.json");
+        assert_eq!(inventory.hardlinks["e"], "store/1");
+        assert_eq!(inventory.hardlinks.len(), 2);
+        // Until its target is found, and where another reader had it, a file somebody asks for is unread.
+        for path in ["c/package.json", "d/package.json"] {
+            assert_eq!(unread(&inventory, path), Some(ReasonCode::UnreadDatabase), "{path}");
+        }
+        assert!(!inventory.facts.contains_key("f"), "nobody reads f");
     }
 
     #[test]
@@ -404,7 +435,7 @@ mod tests {
             .file("var/lib/dpkg/status", STATUS)
             .entry("lib/apk/db/installed", EntryType::GNUSparse, "", b"P:a\nV:1\n\n");
         let inventory = walk_with(&layer.tar(), &limits);
-        assert_eq!(unread(&inventory, "app.jar"), Some(ReasonCode::UnreadDatabase));
+        assert_eq!(unread(&inventory, "app.jar"), Some(ReasonCode::MalformedDatabase));
         assert_eq!(unread(&inventory, "empty.jar"), None);
         assert_eq!(unread(&inventory, "var/lib/rpm/Packages"), Some(ReasonCode::MalformedDatabase));
         assert_eq!(unread(&inventory, "var/lib/dpkg/status"), Some(ReasonCode::FileTooLarge));

@@ -1,4 +1,4 @@
-//! Manifests, indexes and image configurations: the parts weir acts on, read from bytes that are kept as they came.
+//! Manifests and indexes: the parts weir acts on, read from bytes that are kept as they came.
 //!
 //! Follows the OCI image specification 1.1 and Docker's schema 2. Schema 1 and artifacts this version does not know are
 //! [`Document::Other`]: they pass through and are never scanned.
@@ -134,70 +134,8 @@ impl ImageManifest {
     }
 }
 
-/// The image configuration: the parts weir reports.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct ImageConfig {
-    /// `linux`, `windows`, …
-    #[serde(default)]
-    pub os: String,
-    /// The architecture, Go's name.
-    #[serde(default)]
-    pub architecture: String,
-    /// The architecture's variant.
-    #[serde(default)]
-    pub variant: Option<String>,
-    /// The layers' diff IDs, bottom first.
-    #[serde(default)]
-    pub rootfs: RootFs,
-    /// How the layers came to be, entries without a layer among them.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub history: Vec<HistoryEntry>,
-}
-
-/// The `rootfs` object of an image configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct RootFs {
-    /// Digests of the uncompressed layers, bottom first.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub diff_ids: Vec<Digest>,
-}
-
-/// One step of a build, as the configuration's `history` records it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct HistoryEntry {
-    /// When, as written (RFC 3339).
-    #[serde(default)]
-    pub created: Option<String>,
-    /// The command.
-    #[serde(default)]
-    pub created_by: Option<String>,
-    /// Whether the step made no layer.
-    #[serde(default)]
-    pub empty_layer: bool,
-}
-
-impl ImageConfig {
-    /// Reads a configuration's bytes, at most [`MAX_MANIFEST_BYTES`] of them.
-    pub fn parse(bytes: &[u8]) -> Result<Self, InvalidManifest> {
-        if bytes.len() > MAX_MANIFEST_BYTES {
-            return Err(InvalidManifest::TooLarge { size: bytes.len() });
-        }
-        Ok(serde_json::from_slice(bytes)?)
-    }
-
-    /// The platform, where the configuration states one.
-    pub fn platform(&self) -> Option<Platform> {
-        let stated = !self.os.is_empty() && !self.architecture.is_empty();
-        stated.then(|| Platform {
-            os: self.os.clone(),
-            architecture: self.architecture.clone(),
-            variant: self.variant.clone().filter(|v| !v.is_empty()),
-        })
-    }
-}
-
 /// Builders write `null` for empty lists and maps.
-fn null_as_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
+pub(super) fn null_as_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
@@ -247,18 +185,5 @@ mod tests {
         assert!(matches!(Document::parse(text.as_bytes()), Err(InvalidManifest::Ambiguous)));
         assert!(matches!(Document::parse(b"<html>"), Err(InvalidManifest::Json(_))));
         assert!(matches!(Document::parse(&vec![b' '; MAX_MANIFEST_BYTES + 1]), Err(InvalidManifest::TooLarge { .. })));
-    }
-
-    #[test]
-    fn a_config_gives_diff_ids_history_and_platform() {
-        let text = format!(
-            r#"{{"os":"linux","architecture":"amd64","rootfs":{{"type":"layers","diff_ids":["{}"]}},
-                "history":[{{"created_by":"ADD rootfs"}},{{"created_by":"ENV A=1","empty_layer":true}}]}}"#,
-            Digest::of(b"")
-        );
-        let config = ImageConfig::parse(text.as_bytes()).unwrap();
-        assert_eq!((config.rootfs.diff_ids.len(), config.history[1].empty_layer), (1, true));
-        assert_eq!(config.platform().unwrap().to_string(), "linux/amd64");
-        assert_eq!(ImageConfig::parse(br#"{"history":null}"#).unwrap(), ImageConfig::default());
     }
 }

@@ -2,11 +2,17 @@
 
 mod distribution;
 mod ecosystem;
+mod end_of_life;
 mod purl;
+mod purl_parse;
+mod python;
 
 pub use distribution::Distribution;
 pub use ecosystem::Ecosystem;
+pub use end_of_life::{EndOfLife, end_of_life, end_of_life_table_date, runtime_end_of_life};
 pub use purl::package_url;
+pub use purl_parse::{PackageUrl, PurlError};
+pub(crate) use python::python_name;
 
 /// A package's type, named as the package URL specification names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +45,8 @@ pub enum PackageType {
     Golang,
     /// An Elixir or Erlang package.
     Hex,
+    /// A Julia package.
+    Julia,
     /// A Lua rock.
     Luarocks,
     /// A Java library.
@@ -87,6 +95,7 @@ impl PackageType {
             Self::Generic => "generic",
             Self::Golang => "golang",
             Self::Hex => "hex",
+            Self::Julia => "julia",
             Self::Luarocks => "luarocks",
             Self::Maven => "maven",
             Self::Nix => "nix",
@@ -110,7 +119,7 @@ impl PackageType {
     }
 
     /// Every type.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Alpm,
         Self::Apk,
         Self::Bitnami,
@@ -125,6 +134,7 @@ impl PackageType {
         Self::Generic,
         Self::Golang,
         Self::Hex,
+        Self::Julia,
         Self::Luarocks,
         Self::Maven,
         Self::Nix,

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use weir_scanner::image::{ImageReason, ScanStatus};
+use weir_scanner::image::{Base, ImageReason, ScanStatus};
 use weir_scanner::oci::{Digest, HistoryEntry, MediaType, Platform, Repository};
 
 use super::engine::{Batch, Scan, Table};
@@ -41,6 +41,8 @@ pub struct ImageRecord {
     pub layers: Vec<ImageLayer>,
     /// How it was built.
     pub history: Vec<HistoryEntry>,
+    /// What it was built on, where that is known.
+    pub base: Option<Base>,
     /// Where it was seen: upstream and repository.
     pub names: Vec<(String, Repository)>,
     /// Whether only clients with credentials of their own may read it.
@@ -211,6 +213,7 @@ mod tests {
             config: Digest::of(b"config"),
             layers: layers.iter().map(layer).collect(),
             history: Vec::new(),
+            base: None,
             names: Vec::new(),
             access_restricted: false,
             first_seen,

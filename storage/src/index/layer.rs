@@ -58,9 +58,7 @@ impl<'a> Layers<'a> {
     /// What a layer with the same files gave, read to its end by these detectors: its digest and inventory. `diff_id` is
     /// the digest of the uncompressed layer.
     pub fn twin(&self, diff_id: &Digest, fingerprint: &str) -> Result<Option<(Digest, LayerInventory)>, IndexError> {
-        let scan = Scan::prefix(Table::LayerTwins, key::encode(diff_id)).keys_only();
-        for row in self.index.rows(scan).take(MAX_TWINS) {
-            let (_, layer): (Digest, Digest) = decode_key(Table::LayerTwins, &row?.key)?;
+        for layer in self.twins(diff_id, MAX_TWINS)? {
             match self.get(&layer, fingerprint)? {
                 Some(LayerOutcome::Read(inventory)) if inventory.is_complete() && inventory.diff_id == *diff_id => {
                     return Ok(Some((layer, inventory)));
@@ -69,6 +67,16 @@ impl<'a> Layers<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Up to `limit` layers that were read and hold the same files, by their digests. `diff_id` is the digest of the uncompressed layer.
+    pub fn twins(&self, diff_id: &Digest, limit: usize) -> Result<Vec<Digest>, IndexError> {
+        let scan = Scan::prefix(Table::LayerTwins, key::encode(diff_id)).keys_only();
+        let twins = self.index.rows(scan).take(limit).map(|row| {
+            let (_, layer): (Digest, Digest) = decode_key(Table::LayerTwins, &row?.key)?;
+            Ok(layer)
+        });
+        twins.collect()
     }
 
     /// Up to `limit` manifests that use a layer, by digest.

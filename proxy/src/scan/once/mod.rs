@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use weir_scanner::content::Buffers;
 use weir_scanner::detect::DetectorSet;
-use weir_scanner::image::{ImageInventory, ScanStatus};
+use weir_scanner::image::{ImageInventory, ScanStatus, find_base};
 use weir_scanner::layer::{LayerLimits, Reason, ReasonCode, scan_layer};
 use weir_scanner::oci::{Digest, ImageConfig, Platform, Reference};
 use weir_storage::index::{ImageLayer, ImageRecord, LayerOutcome};
@@ -120,7 +120,10 @@ pub async fn read(image: OpenImage, parts: OnceParts) -> ReadImage {
         layers.push(layer);
         outcomes.push(outcome);
     }
-    let folded = fold(&outcomes, image.config.as_ref());
+    let diff_ids: Vec<_> = layers.iter().map_while(|layer: &ImageLayer| layer.diff_id).collect();
+    // Nothing else is known here: only the image itself can name its base.
+    let base = find_base(&diff_ids, &image.annotations, &[]);
+    let folded = fold(&outcomes, image.config.as_ref(), 0);
     let stated = image.config.as_ref().and_then(|config| config.as_ref().ok());
     let record = ImageRecord {
         status: folded.status,
@@ -129,6 +132,7 @@ pub async fn read(image: OpenImage, parts: OnceParts) -> ReadImage {
         config: image.digest.unwrap_or_else(|| Digest::of(b"")),
         layers,
         history: stated.map(|config| config.history.clone()).unwrap_or_default(),
+        base,
         names: Vec::new(),
         access_restricted: false,
         first_seen: shared.now,

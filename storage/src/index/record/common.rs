@@ -129,7 +129,7 @@ impl From<StoredDistribution> for Distribution {
 mirrored! {
     StoredPackageType = PackageType {
         Apk, Deb, Npm, Pypi, Rpm, Alpm, Bitnami, Cargo, Composer, Conan, Conda, Cran, Ebuild, Gem, Generic, Golang, Hex, Luarocks, Maven,
-        Nix, Nuget, Opkg, Otp, Pear, Pub, Snap, Swift, WordpressPlugin,
+        Nix, Nuget, Opkg, Otp, Pear, Pub, Snap, Swift, WordpressPlugin, Julia,
     }
 }
 

@@ -1,14 +1,14 @@
 //! Stored forms of images and image inventories.
 
 use serde::{Deserialize, Serialize};
-use weir_scanner::image::{ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
+use weir_scanner::image::{Base, ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
 use weir_scanner::oci::{HistoryEntry, MediaType, Repository};
 
 use super::common::{
     StoredChannel, StoredDigest, StoredDistribution, StoredPackage, StoredPackageV1, StoredPlatform, StoredReason,
     StoredRisk, all, mirrored,
 };
-use super::{Record, Unreadable, first_version, seal, unseal};
+use super::{Record, Unreadable, seal, unseal};
 use crate::index::{ImageLayer, ImageRecord, InventoryRecord};
 
 mirrored! { StoredStatus = ScanStatus { Queued, Scanning, Complete, Partial, Failed, Unsupported, NoAccess, NeverSeen } }
@@ -131,6 +131,7 @@ impl TryFrom<StoredImageV1> for ImageRecord {
             config: stored.config.into(),
             layers: all(stored.layers),
             history: all(stored.history),
+            base: None,
             names: names.collect::<Result<_, Unreadable>>()?,
             access_restricted: stored.access_restricted,
             first_seen: stored.first_seen,
@@ -141,7 +142,48 @@ impl TryFrom<StoredImageV1> for ImageRecord {
     }
 }
 
-first_version!(ImageRecord as StoredImageV1);
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredBase {
+    name: Option<String>,
+    digest: Option<StoredDigest>,
+    layers: Option<u32>,
+}
+
+/// The first form and what the image was built on.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredImageV2 {
+    first: StoredImageV1,
+    base: Option<StoredBase>,
+}
+
+impl Record for ImageRecord {
+    const VERSION: u8 = 2;
+
+    fn write(&self, out: Vec<u8>) -> Vec<u8> {
+        let base = self.base.as_ref().map(|Base { name, digest, layers }| StoredBase {
+            name: name.clone(),
+            digest: digest.as_ref().map(Into::into),
+            layers: *layers,
+        });
+        seal(&StoredImageV2 { first: self.into(), base }, out)
+    }
+
+    fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable> {
+        match version {
+            1 => unseal::<StoredImageV1>(body)?.try_into(),
+            2 => {
+                let StoredImageV2 { first, base } = unseal(body)?;
+                let base = base.map(|StoredBase { name, digest, layers }| Base {
+                    name,
+                    digest: digest.map(Into::into),
+                    layers,
+                });
+                Ok(Self { base, ..first.try_into()? })
+            }
+            _ => Err(Unreadable::Version),
+        }
+    }
+}
 
 /// A package of an image as the first form of inventories holds it.
 #[derive(Debug, Deserialize)]

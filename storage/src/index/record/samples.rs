@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use weir_scanner::advisory::{Advisory, Affected, AffectedRange, Feed, RangeEvent, Rating, RatingValue};
 use weir_scanner::finding::{CvssScore, Finding, ImageFindings, Severity};
-use weir_scanner::image::{ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
+use weir_scanner::image::{Base, ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
 use weir_scanner::layer::{Channel, ChannelKind, Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
 use weir_scanner::oci::{Algorithm, Digest, HistoryEntry, MediaType, Repository};
 use weir_scanner::package::{Distribution, Ecosystem, Package, PackageType, SourcePackage};
@@ -71,7 +71,7 @@ fn image_reason() -> ImageReason {
     }
 }
 
-fn image() -> ImageRecord {
+fn first_image() -> ImageRecord {
     let layer = ImageLayer {
         digest: Digest::of(b"layer"),
         size: 7,
@@ -90,6 +90,7 @@ fn image() -> ImageRecord {
         config: Digest::of(b"config"),
         layers: vec![layer],
         history: vec![history],
+        base: None,
         names: vec![("docker.io".into(), Repository::parse("library/nginx").unwrap())],
         access_restricted: true,
         first_seen: 1,
@@ -97,6 +98,11 @@ fn image() -> ImageRecord {
         inventory_fingerprint: Some("f1".into()),
         matched_at: Some(3),
     }
+}
+
+fn image() -> ImageRecord {
+    let base = Base { name: Some("docker.io/library/debian".into()), digest: Some(sha512()), layers: Some(1) };
+    ImageRecord { base: Some(base), ..first_image() }
 }
 
 fn package() -> Package {
@@ -280,7 +286,8 @@ fn every_sample_reads_as_what_it_was_written_from() {
         &TagRecord { digest: sha512(), media_type: MediaType::new(MediaType::OCI_MANIFEST), checked_at: 5 },
     );
     check("alias", 1, &edge());
-    check("image", 1, &image());
+    check("image", 1, &first_image());
+    check("image", 2, &image());
     check("layer-read", 1, &layer(first_facts()));
     check("layer-read", 2, &layer(facts()));
     let (foreign, cut) =

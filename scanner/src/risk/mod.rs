@@ -1,5 +1,12 @@
 //! What is wrong with an image besides its packages: secrets in its files, its configuration, the rights of its files.
 
+mod configuration;
+mod history;
+
+pub use configuration::configuration_risks;
+
+pub use crate::detect::secret::in_text as secrets_in_text;
+
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Severity;
