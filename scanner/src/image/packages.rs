@@ -12,7 +12,7 @@ use crate::package::{Distribution, Package, PackageType, package_url};
 type Key<'a> = (String, u32, Option<&'a str>);
 
 /// The visible packages, sorted. One stated by several files of one layer is one package with several paths, unless a distribution's
-/// package owns only some of them.
+/// package owns only some of them. Software known by its program alone is left out where a distribution's package owns that.
 pub(super) fn packages(
     state: &mut State<'_>,
     files: &[VisibleFile<'_>],
@@ -28,6 +28,10 @@ pub(super) fn packages(
             }
             // A system package is nobody else's file.
             let owner = owner.as_deref().filter(|_| !package.package_type.is_system());
+            // What a package manager installed is not without one: its package says more than a program's strings.
+            if owner.is_some() && package.package_type == PackageType::Generic {
+                continue;
+            }
             let layer = state.runs.since(file.place, package, stated).unwrap_or(file.layer);
             let key = (package_url(package, distribution), layer, owner);
             let (_, paths) = found.entry(key).or_insert((package, Vec::new()));
@@ -226,18 +230,21 @@ mod tests {
 
     #[test]
     fn owned_and_other_copies_of_a_package_are_told_apart() {
+        let generic = |name| Fact::Package(package(PackageType::Generic, name, "1"));
         let image = layer(&[
             (STATUS, vec![deb("python3-a")]),
             (LIST, vec![owned("python3-a", &[METADATA, "usr/bin/a"])]),
             (METADATA, vec![pypi("a")]),
             ("opt/a.egg-info/PKG-INFO", vec![pypi("a")]),
-            ("usr/bin/a", vec![Fact::Package(package(PackageType::Generic, "a", "1")), deb("nested")]),
+            // dpkg's own program, and one that somebody put beside it.
+            ("usr/bin/a", vec![generic("a")]),
+            ("opt/bin/a", vec![generic("b")]),
         ]);
         let purl = || "pkg:pypi/a@1".to_owned();
         assert_eq!(
             found(&[image]),
             [
-                ("pkg:generic/a@1".to_owned(), 0, owner(), vec!["usr/bin/a".to_owned()]),
+                ("pkg:generic/b@1".to_owned(), 0, None, vec!["opt/bin/a".to_owned()]),
                 (purl(), 0, None, vec!["opt/a.egg-info/PKG-INFO".to_owned()]),
                 (purl(), 0, owner(), vec![METADATA.to_owned()]),
             ]
