@@ -28,7 +28,10 @@ fn every_form_of_a_real_result_is_valid_and_whole() {
     assert!(packages > 100 && !ids.is_empty());
     // The system besides.
     assert_eq!(list(&bom, "/components").len(), packages + 1);
-    assert_eq!(list(&bom, "/vulnerabilities").iter().map(|found| found["id"].to_string()).collect::<BTreeSet<_>>(), ids);
+    assert_eq!(
+        list(&bom, "/vulnerabilities").iter().map(|found| found["id"].to_string()).collect::<BTreeSet<_>>(),
+        ids
+    );
     let affected: usize = list(&bom, "/vulnerabilities").iter().map(|found| list(found, "/affects").len()).sum();
     assert_eq!(affected, findings.len());
     // The system and the image besides.

@@ -23,7 +23,7 @@ const MAX_LINKED_NAMES: usize = 500_000;
 /// Names that several links in a row give, for each ordinary one: packages that link to each other have names without end.
 const DEEP_NAMES_EACH: usize = 2;
 /// Those any image may have.
-const MIN_DEEP_NAMES: usize = 2_000;
+const MIN_DEEP_NAMES: usize = 4_000;
 
 /// A name in the tree. Ordinary names are places too: content lies at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -276,7 +276,9 @@ impl<'a> Tree<'a> {
     /// Whether a name that so many links in a row give may be added.
     fn has_room(&self, links: u8) -> bool {
         let ordinary = self.nodes.len() - self.by_links;
-        let most = if links <= 1 { MAX_LINKED_NAMES } else { MIN_DEEP_NAMES + DEEP_NAMES_EACH * ordinary };
+        let deep = MIN_DEEP_NAMES + DEEP_NAMES_EACH * ordinary;
+        // The longer the way, the earlier it ends: names without end leave room for those that layers use.
+        let most = if links <= 1 { MAX_LINKED_NAMES } else { deep >> (links - 2) };
         links <= MAX_LINKS_IN_NAME && self.by_links < most.min(MAX_LINKED_NAMES)
     }
 

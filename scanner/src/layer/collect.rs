@@ -70,22 +70,14 @@ impl Collector {
         }
     }
 
-    /// Keeps a hard link to a file that is read as the link would be: with its target's facts where this layer has them, else for
-    /// composition, where the target may lie in a lower layer or behind a link. `wanted` says that a detector asks for such files, so
-    /// that one whose content is never found is told.
+    /// Keeps a hard link for composition, which knows what its target is at that moment: it may lie in a lower layer or behind a link.
+    /// `wanted` says that a detector asks for such files, so that one whose content is never found is told.
     pub(crate) fn hardlink(&mut self, path: String, target: String, wanted: bool) {
-        // A link to a link that waits waits with it.
-        if !self.hardlinks.contains_key(&target)
-            && let Some(facts) = self.facts.get(&target)
-        {
-            let facts = facts.clone();
-            self.keep(path, facts);
+        let read = self.facts.contains_key(&target);
+        if !wanted && !read && self.files.contains(&PathHash::of(&target)) {
             return;
         }
-        if !wanted && self.files.contains(&PathHash::of(&target)) {
-            return;
-        }
-        if wanted {
+        if wanted && !read {
             self.unread_link(path.clone(), &target);
         }
         if self.afford(path.len() + target.len() + 2 * size_of::<String>()) {
@@ -97,13 +89,8 @@ impl Collector {
     pub(crate) fn unread_link(&mut self, path: String, target: &str) {
         let detail = format!("a hard link to {target}, whose content was not read");
         let fact = Fact::Unread(Reason::at(ReasonCode::UnreadDatabase, &path, detail));
-        self.keep(path, vec![fact]);
-    }
-
-    fn keep(&mut self, path: String, facts: Vec<Fact>) {
-        let cost = path.len() + size_of::<String>() + facts.iter().map(FactList::cost).sum::<usize>();
-        if self.afford(cost) {
-            self.facts.insert(path, facts);
+        if self.afford(path.len() + size_of::<String>() + FactList::cost(&fact)) {
+            self.facts.insert(path, vec![fact]);
         }
     }
 

@@ -98,8 +98,8 @@ pub struct LayerInventory {
     pub paths: Vec<(PathHash, PathKind)>,
     /// Symbolic links: cleaned path to target as written.
     pub symlinks: BTreeMap<String, String>,
-    /// Hard links whose target may hold facts in a lower layer or behind a link: cleaned path to cleaned target path. Until it is found,
-    /// the facts at the link's path count.
+    /// Hard links whose target may hold facts, in this layer or a lower one: cleaned path to cleaned target path. Where it is not
+    /// found, the facts at the link's own path count.
     pub hardlinks: BTreeMap<String, String>,
     /// Facts by cleaned path, of its last entry; an empty list is a file that was read and held none.
     pub facts: BTreeMap<String, Vec<Fact>>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use weir_scanner::fixture::LayerBuilder;
 use weir_scanner::image::{ImageInventory, ImagePackage, LayerInput, compose};
 use weir_scanner::layer::{Fact, LayerInventory, PathHash, PathKind};
@@ -12,8 +13,20 @@ use weir_scanner::package::{Package, PackageType};
 use crate::cases;
 use crate::flatten::{Entry, tar};
 
-/// What CI runs, in the release profile.
+/// What CI runs, in the release profile: the same cases each time.
 const CASES: u32 = if cfg!(debug_assertions) { 200 } else { 10_000 };
+
+/// `WEIR_COMPOSE_CASES=100000` looks for more, other ones each time.
+fn config() -> ProptestConfig {
+    let by_hand = std::env::var("WEIR_COMPOSE_CASES").ok().map(|count| count.parse().unwrap());
+    ProptestConfig {
+        cases: by_hand.unwrap_or(CASES),
+        rng_seed: if by_hand.is_some() { RngSeed::Random } else { RngSeed::Fixed(3) },
+        max_shrink_iters: 20_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
 
 fn scan(layer: &LayerBuilder) -> LayerInventory {
     layer.plain().scan().unwrap()
@@ -63,7 +76,7 @@ fn check(layers: &[Vec<Entry>]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, max_shrink_iters: 20000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn composing_layers_equals_scanning_the_flattened_tree(layers in cases::layers()) {
