@@ -7,8 +7,8 @@ use weir_scanner::oci::Digest;
 use weir_scanner::risk::RiskKind;
 
 use crate::report::document::{
-    CoveragePart, FeedPart, ImagePart, LayerPart, OsPart, PackagePart, ResultDocument, RiskPart, ScanPart, SourcePart,
-    VulnerabilityPart,
+    BasePart, CoveragePart, FeedPart, ImagePart, LayerPart, OsPart, PackagePart, ResultDocument, RiskPart, ScanPart,
+    SourcePart, VulnerabilityPart,
 };
 
 /// 2026-01-02T12:00:00Z, two hours after the samples were matched.
@@ -32,7 +32,11 @@ pub(super) fn complete() -> ResultDocument {
                 supported: true,
                 end_of_life: Some(false),
             }),
-            base: None,
+            base: Some(BasePart {
+                name: Some("docker.io/library/debian:12".into()),
+                digest: Some(Digest::of(b"base")),
+                layers: Some(1),
+            }),
         },
         scan: ScanPart { status: ScanStatus::Complete, reasons: Vec::new(), matched_at: Some(MATCHED_AT.into()) },
         coverage: CoveragePart {
@@ -87,6 +91,7 @@ pub(super) fn never_seen() -> ResultDocument {
     document.image.reference = None;
     document.image.platform = None;
     document.image.os = None;
+    document.image.base = None;
     document.scan.status = ScanStatus::NeverSeen;
     document.layers = Vec::new();
     document.packages = Vec::new();

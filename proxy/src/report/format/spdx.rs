@@ -188,8 +188,9 @@ fn checksum(digest: &Digest) -> Checksum {
 
 fn layers(document: &ResultDocument) -> Option<String> {
     let platform = document.image.platform.iter().map(|platform| format!("platform {platform}"));
+    let base = document.image.base.iter().map(|base| format!("built on {}", word::base(base)));
     let layers = document.layers.iter().map(|layer| word::layer(document, layer.index));
-    let parts: Vec<String> = platform.chain(layers).collect();
+    let parts: Vec<String> = platform.chain(base).chain(layers).collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

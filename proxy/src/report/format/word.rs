@@ -8,7 +8,7 @@ use weir_scanner::oci::Digest;
 use weir_scanner::risk::RiskKind;
 
 use crate::clock::rfc3339;
-use crate::report::document::{OsPart, ResultDocument, RiskPart};
+use crate::report::document::{BasePart, OsPart, ResultDocument, RiskPart};
 
 /// What the image is called: its reference, else its digest.
 pub(super) fn image(document: &ResultDocument) -> String {
@@ -39,6 +39,17 @@ pub(super) const fn status(status: ScanStatus) -> &'static str {
 /// The distribution by its own name for itself, else id and version.
 pub(super) fn system(os: &OsPart) -> String {
     os.pretty_name.clone().unwrap_or_else(|| format!("{} {}", os.id, os.version).trim_end().to_owned())
+}
+
+/// What the image was built on: `docker.io/library/debian:12, its first 2 layers`.
+pub(super) fn base(base: &BasePart) -> String {
+    let digest = || base.digest.map(|digest| digest.to_string());
+    let name = base.name.clone().or_else(digest).unwrap_or_else(|| "an image without a name".into());
+    match base.layers {
+        None => name,
+        Some(1) => format!("{name}, its first layer"),
+        Some(layers) => format!("{name}, its first {layers} layers"),
+    }
 }
 
 /// `layer 2 (sha256:…)`.
@@ -165,6 +176,10 @@ mod tests {
         assert!(key.ends_with(HIDDEN), "{key}");
         let root = risk(&document, &document.risks[1]);
         assert_eq!(root, "medium configuration runs-as-root: No user is set: it runs as root.");
+        let mut known = BasePart { name: Some("docker.io/library/debian:12".into()), digest: None, layers: Some(1) };
+        assert_eq!(base(&known), "docker.io/library/debian:12, its first layer");
+        (known.name, known.layers) = (None, None);
+        assert_eq!(base(&known), "an image without a name");
         assert_eq!(
             (count(1_u64, "layer", "layers"), count(0_u64, "layer", "layers")),
             ("1 layer".into(), "0 layers".into())

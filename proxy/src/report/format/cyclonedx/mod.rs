@@ -66,6 +66,11 @@ fn image(document: &ResultDocument) -> Component<'_> {
     let package_url = image.digest.as_ref().zip(image.reference.as_deref());
     let mut properties = Vec::new();
     properties.extend(image.platform.as_ref().map(|platform| Property::new("weir:platform", platform)));
+    if let Some(base) = &image.base {
+        properties.extend(base.name.as_ref().map(|name| Property::new("weir:base.name", name)));
+        properties.extend(base.digest.map(|digest| Property::new("weir:base.digest", digest)));
+        properties.extend(base.layers.map(|layers| Property::new("weir:base.layers", layers)));
+    }
     for layer in &document.layers {
         properties.push(Property::new(format!("weir:layer:{}:digest", layer.index), layer.digest));
         let diff_id = |digest| Property::new(format!("weir:layer:{}:diff_id", layer.index), digest);
@@ -216,6 +221,7 @@ mod tests {
         let image = &bom["metadata"]["component"];
         assert_eq!((&image["type"], &image["name"]), (&json!("container"), &json!("docker.io/team/app:1")));
         assert!(image["purl"].as_str().unwrap().starts_with("pkg:oci/app@sha256:"), "{image}");
+        assert_eq!(properties(image, "weir:base.name"), ["docker.io/library/debian:12"]);
         assert_eq!(bom["metadata"]["timestamp"], "2026-01-02T10:00:00Z");
     }
 

@@ -114,6 +114,7 @@ fn header(page: &mut Page, document: &ResultDocument) {
         ("digest", digest),
         ("platform", image.platform.clone()),
         ("system", Some(system.unwrap_or_else(|| "none was recognised".into()))),
+        ("built on", image.base.as_ref().map(word::base)),
         ("scan", Some(status)),
         ("holds", Some(format!("{packages} in {layers}"))),
     ];
@@ -268,6 +269,7 @@ docker.io/team/app:1
   digest    {digest}
   platform  linux/amd64
   system    Debian GNU/Linux 12 (bookworm)
+  built on  docker.io/library/debian:12, its first layer
   scan      complete: the image was read completely
   holds     3 packages in 2 layers
 
