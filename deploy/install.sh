@@ -22,7 +22,7 @@ group_packages() {
         prometheus python3 python3-pip skopeo umoci zstd
       # What the scanner's tests make and install packages with, and ask what is installed.
       printf '%s\n' binutils composer db5.3-util liblua5.1-0-dev luarocks nix-bin openssh-client pacman-package-manager \
-        php-pear python3-setuptools python3-venv rpm ruby unzip
+        php-pear python3-setuptools rpm ruby unzip
       # A Node.js from elsewhere brings its npm along, and the distribution's would conflict with it.
       command -v npm >/dev/null || printf '%s\n' nodejs npm
       ;;

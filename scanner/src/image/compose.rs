@@ -202,6 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_is_a_package_lasts_while_it_is_there() {
+        let bash = "nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-bash-5.2";
+        let below = || layer().dir(bash).file(&format!("{bash}/bin/bash"), "x");
+        let image = compose_layers(&[below(), layer().dir(bash).file(&format!("{bash}/bin/sh"), "x")]);
+        assert_eq!(found(&image), [("bash", "5.2", 0)]);
+        assert_eq!(image.packages[0].paths, [bash]);
+        for above in [layer().whiteout(bash), layer().opaque("nix/store"), layer().file("nix", "")] {
+            assert!(compose_layers(&[below(), above.clone()]).packages.is_empty(), "{above:?}");
+        }
+        let again = compose_layers(&[below(), layer().whiteout(bash).dir(bash)]);
+        assert_eq!(again.packages.len(), 1);
+    }
+
+    #[test]
     fn whatever_touches_a_path_or_a_directory_above_hides_it() {
         let below = || layer().file("app/node_modules/a/package.json", NPM);
         for above in [

@@ -87,7 +87,11 @@ impl<'a> State<'a> {
             // No extractor replaces the root.
             _ if place == Tree::ROOT => {}
             PathKind::Whiteout => self.remove(place, Removal::LowerThan(index)),
-            PathKind::Directory => self.tree.empty(place, &mut |at, facts| self.runs.leave(at, facts)),
+            // Whatever lies in a directory stays there.
+            PathKind::Directory => {
+                self.tree.empty(place, &mut |at, facts| self.runs.leave(at, facts));
+                self.fill(index, place, own.facts.map(What::Directory));
+            }
             PathKind::File => self.replace(index, place, own.facts.map(What::File)),
             PathKind::Symlink => self.replace(index, place, own.symlink.map(What::Link)),
             PathKind::Hardlink => {
@@ -107,8 +111,12 @@ impl<'a> State<'a> {
 
     fn replace(&mut self, index: u32, place: NodeId, what: Option<What<'a>>) {
         self.remove(place, Removal::Everything);
+        self.fill(index, place, what);
+    }
+
+    fn fill(&mut self, index: u32, place: NodeId, what: Option<What<'a>>) {
         let Some(what) = what else { return };
-        if let What::File(facts) = what {
+        if let What::File(facts) | What::Directory(facts) = what {
             let Some(room) = self.room.checked_sub(facts.len()) else {
                 self.room = 0;
                 return;

@@ -37,10 +37,11 @@ pub(super) struct Content<'a> {
     pub(super) what: What<'a>,
 }
 
-/// A file of interest with what it states, or a link with its target as written.
+/// A file of interest with what it states, a directory that states something by its place, or a link with its target as written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum What<'a> {
     File(&'a [Fact]),
+    Directory(&'a [Fact]),
     Link(&'a str),
 }
 
@@ -161,7 +162,9 @@ impl<'a> Tree<'a> {
     /// The places of files, in no order.
     pub(super) fn files(&self) -> impl Iterator<Item = (NodeId, u32, &'a [Fact])> {
         (0..).zip(&self.nodes).filter_map(|(index, node)| match node.content {
-            Some(Content { layer, what: What::File(facts) }) => Some((NodeId(index), layer, facts)),
+            Some(Content { layer, what: What::File(facts) | What::Directory(facts) }) => {
+                Some((NodeId(index), layer, facts))
+            }
             _ => None,
         })
     }
@@ -194,7 +197,7 @@ impl<'a> Tree<'a> {
     /// Takes the content at one place away.
     pub(super) fn empty(&mut self, place: NodeId, removed: &mut impl FnMut(NodeId, &'a [Fact])) {
         let Some(content) = self.at_mut(place).content.take() else { return };
-        if let What::File(facts) = content.what {
+        if let What::File(facts) | What::Directory(facts) = content.what {
             removed(place, facts);
         }
         let mut node = place;
