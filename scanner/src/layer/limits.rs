@@ -34,7 +34,7 @@ impl Default for LayerLimits {
             max_ratio: 1000,
             ratio_free_bytes: 256 << 20,
             max_extension_bytes: 1 << 20,
-            max_kept_bytes: 128 << 20,
+            max_kept_bytes: 32 << 20,
         }
     }
 }
