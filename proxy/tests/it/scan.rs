@@ -313,3 +313,34 @@ async fn a_layer_that_cannot_be_fetched_leaves_the_image_partial_until_it_can() 
     .await;
     assert_eq!(packages(&complete).len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_begins_with_a_known_one_shows_it_as_its_base() {
+    let key =
+        format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n", "MIIEpAIBAAKCAQEA".repeat(40));
+    let base = ImageBuilder::new().layer_by(debian(), "ADD rootfs.tar /").build();
+    let built = ImageBuilder::new()
+        .layer_by(debian(), "ADD rootfs.tar /")
+        .layer_by(LayerBuilder::new().file("root/.ssh/id_rsa", &key).gzip(), "COPY id_rsa /root/.ssh/")
+        .layer_by(LayerBuilder::new().whiteout("root/.ssh/id_rsa").gzip(), "RUN rm /root/.ssh/id_rsa")
+        .build();
+    let (_registry, weir) = over(&[&base, &built], SOON, &[]).await;
+    for image in [&base, &built] {
+        let manifest = format!("/v2/team/app/manifests/{}", image.manifest_digest);
+        assert_eq!(get(weir.mirror, &manifest).await.status, 200);
+        weir.scanned(&image.manifest_digest).await;
+    }
+    let below = weir.scanned(&base.manifest_digest).await;
+    assert_eq!((&below["image"]["base"], &below["layers"][0]["base"]), (&Value::Null, &Value::Null));
+    let document = weir.scanned(&built.manifest_digest).await;
+    let expected = json!({"name": "docker.io/team/app", "digest": base.manifest_digest, "layers": 1});
+    assert_eq!(document["image"]["base"], expected);
+    let layers: Vec<&Value> = document["layers"].as_array().unwrap().iter().map(|layer| &layer["base"]).collect();
+    assert_eq!(layers, [&json!(true), &json!(false), &json!(false)]);
+    // What an upper layer removed is still in the image's bytes; its value is not in the report.
+    let risks = document["risks"].as_array().unwrap();
+    let secret = risks.iter().find(|risk| risk["kind"] == "secret").unwrap();
+    assert_eq!((&secret["path"], &secret["visible"]), (&json!("root/.ssh/id_rsa"), &json!(false)));
+    assert!(!document.to_string().contains("MIIEpAIBAAKCAQEA"), "{secret}");
+    assert!(risks.iter().any(|risk| risk["rule"] == "root-user" && risk["layer"].is_null()), "{risks:?}");
+}
