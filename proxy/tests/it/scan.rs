@@ -321,8 +321,8 @@ async fn an_image_that_begins_with_a_known_one_shows_it_as_its_base() {
     let base = ImageBuilder::new().layer_by(debian(), "ADD rootfs.tar /").build();
     let built = ImageBuilder::new()
         .layer_by(debian(), "ADD rootfs.tar /")
-        .layer_by(LayerBuilder::new().file("root/.ssh/id_rsa", &key).gzip(), "COPY id_rsa /root/.ssh/")
-        .layer_by(LayerBuilder::new().whiteout("root/.ssh/id_rsa").gzip(), "RUN rm /root/.ssh/id_rsa")
+        .layer_by(LayerBuilder::new().file("root/.ssh/id_rsa", &key).gzip(), "COPY id_rsa .ssh/")
+        .layer_by(LayerBuilder::new().whiteout("root/.ssh/id_rsa").gzip(), "RUN rm .ssh/id_rsa")
         .build();
     let (_registry, weir) = over(&[&base, &built], SOON, &[]).await;
     for image in [&base, &built] {
