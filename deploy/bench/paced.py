@@ -18,6 +18,8 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 class Registry(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # As registries do: on a connection used before, Nagle's algorithm and the peer's delayed acknowledgement cost 40 ms.
+    disable_nagle_algorithm = True
 
     def do_HEAD(self):
         self.answer(head=True)
