@@ -23,6 +23,9 @@ group_packages() {
       # What the scanner's tests make and install packages with, and ask what is installed.
       printf '%s\n' binutils composer db5.3-util liblua5.1-0-dev luarocks nix-bin openssh-client pacman-package-manager \
         php-pear python3-setuptools rpm ruby unzip
+      # Whose orders of versions the scanner's are compared with.
+      printf '%s\n' default-jre-headless elixir hugs libdpkg-perl libmaven3-core-java php-composer-semver \
+        python3-packaging r-base-core
       # A Node.js from elsewhere brings its npm along, and the distribution's would conflict with it.
       command -v npm >/dev/null || printf '%s\n' nodejs npm
       ;;

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{digits, dpkg};
+use super::{compare_ignoring_case, digits, dpkg};
 
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     match (Version::of(a), Version::of(b)) {
@@ -114,7 +114,7 @@ fn compare_local(a: Option<&str>, b: Option<&str>) -> Ordering {
             (Some(_), None) => Ordering::Greater,
             (Some(x), Some(y)) => match (digits::only(x), digits::only(y)) {
                 (true, true) => digits::compare(x, y),
-                (false, false) => x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase()),
+                (false, false) => compare_ignoring_case(x, y),
                 (number, _) => {
                     if number {
                         Ordering::Greater
