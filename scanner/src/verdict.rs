@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, ImageFindings, Severity};
+use crate::finding::{Finding, FixState, ImageFindings, Severity};
 
 /// A number for each severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +61,16 @@ impl SeverityCounts {
 /// What an image's findings add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Distinct vulnerabilities by severity; one that hits several packages counts once, as its worst finding.
+    /// Distinct vulnerabilities by severity; one that hits several packages counts once, as its worst finding. Those of packages that
+    /// a distribution's feed covers do not count: the feed says itself which of them are left.
     pub vulnerabilities: SeverityCounts,
-    /// Distinct vulnerabilities that have a fix for at least one of the packages they hit.
+    /// Distinct vulnerabilities that have a fix, which the image can have, for at least one of the packages they hit.
     pub fixable: u64,
     /// Findings: vulnerability times package.
     pub findings: u64,
+    /// Findings of packages that a distribution's feed covers.
+    #[serde(default)]
+    pub covered: u64,
 }
 
 impl Verdict {
@@ -78,12 +82,13 @@ impl Verdict {
     /// Adds up any findings.
     pub fn of_findings(findings: &[Finding]) -> Self {
         let mut worst: BTreeMap<&str, (Severity, bool)> = BTreeMap::new();
-        for finding in findings {
+        for finding in findings.iter().filter(|finding| finding.covered_by.is_none()) {
             let (severity, fixable) = worst.entry(&finding.id).or_insert((finding.severity, false));
             *severity = finding.severity.max(*severity);
-            *fixable |= finding.fixed_version.is_some();
+            *fixable |= finding.fix_state == FixState::Fixed;
         }
-        let mut verdict = Self { findings: findings.len() as u64, ..Self::default() };
+        let covered = findings.iter().filter(|finding| finding.covered_by.is_some()).count();
+        let mut verdict = Self { findings: findings.len() as u64, covered: covered as u64, ..Self::default() };
         for (severity, fixable) in worst.into_values() {
             verdict.vulnerabilities.count(severity);
             verdict.fixable += u64::from(fixable);
@@ -105,14 +110,11 @@ mod tests {
     fn finding(id: &str, package: &str, severity: Severity, fix: Option<&str>) -> Finding {
         Finding {
             id: id.into(),
-            aliases: Vec::new(),
-            advisories: Vec::new(),
             package: package.into(),
-            layer: 0,
             severity,
-            cvss: None,
             fixed_version: fix.map(str::to_owned),
-            summary: String::new(),
+            fix_state: if fix.is_some() { FixState::Fixed } else { FixState::None },
+            ..Finding::default()
         }
     }
 
@@ -131,5 +133,17 @@ mod tests {
         assert!(verdict.reaches(Severity::High) && verdict.reaches(Severity::Low));
         assert!(!verdict.reaches(Severity::Critical));
         assert_eq!(Verdict::of_findings(&[]), Verdict::default());
+    }
+
+    #[test]
+    fn what_is_covered_or_only_on_offer_does_not_count() {
+        let covered = Finding {
+            covered_by: Some("pkg:deb/debian/python3-a@1".into()),
+            ..finding("CVE-2024-1", "a", Severity::Critical, Some("2"))
+        };
+        let offered = Finding { fix_state: FixState::Pro, ..finding("CVE-2024-2", "b", Severity::Low, Some("2")) };
+        let verdict = Verdict::of_findings(&[covered, offered]);
+        assert_eq!((verdict.vulnerabilities.total(), verdict.fixable), (1, 0));
+        assert_eq!((verdict.findings, verdict.covered), (2, 1));
     }
 }

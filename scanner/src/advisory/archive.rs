@@ -5,16 +5,19 @@
 
 use std::io::{Read, Seek};
 
-use zip::ZipArchive;
-use zip::result::ZipError;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::Advisory;
+use super::entries::{Entries, Entry};
+use super::modified::ListedRecord;
 use super::osv::{self, InvalidRecord, MAX_RECORD_BYTES};
 
 /// Why an archive as a whole cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("not a readable zip archive")]
-pub struct ArchiveError(#[source] ZipError);
+#[error("not a readable zip archive: {0}")]
+pub struct ArchiveError(#[source] std::io::Error);
 
 /// A record of an archive that was skipped.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,13 @@ pub struct RecordError {
     pub name: String,
     /// Why it was skipped.
     pub cause: RecordCause,
+}
+
+impl RecordError {
+    /// The id the record would have: its file's name says it.
+    pub fn id(&self) -> &str {
+        id_of(&self.name)
+    }
 }
 
 /// Why a record was skipped.
@@ -37,48 +47,82 @@ pub enum RecordCause {
     Invalid(#[from] InvalidRecord),
 }
 
-/// The records of an archive, in its order.
+/// The records of an archive, in its order. Memory holds one record and a piece of the directory.
 pub struct AdvisoryArchive<R> {
-    zip: ZipArchive<R>,
-    next: usize,
+    entries: Entries<R>,
     buffer: Vec<u8>,
+    broken: bool,
 }
 
 impl<R: Read + Seek> AdvisoryArchive<R> {
-    /// Opens an archive. Its directory of names is read here, and held while the archive is open.
+    /// Opens an archive.
     ///
     /// # Errors
     /// Where the bytes are no zip archive, or a truncated one.
     pub fn open(reader: R) -> Result<Self, ArchiveError> {
-        Ok(Self { zip: ZipArchive::new(reader).map_err(ArchiveError)?, next: 0, buffer: Vec::new() })
+        Ok(Self { entries: Entries::open(reader).map_err(ArchiveError)?, buffer: Vec::new(), broken: false })
     }
 
     /// The number of files, whether or not they are records.
-    pub fn files(&self) -> usize {
-        self.zip.len()
+    pub const fn files(&self) -> u64 {
+        self.entries.files()
     }
 
-    /// Reads one entry; `None` for a directory or a file that is no `.json`.
-    fn read(&mut self, index: usize) -> Option<Result<Advisory, RecordError>> {
-        let mut entry = match self.zip.by_index(index) {
-            Ok(entry) => entry,
-            Err(error) => {
-                let name = format!("file {index}");
-                return Some(Err(RecordError { name, cause: RecordCause::Unreadable(error.to_string()) }));
+    /// Id and time of every record, read no further than that.
+    pub fn heads(mut self) -> impl Iterator<Item = Result<ListedRecord, RecordError>> {
+        std::iter::from_fn(move || self.next_with(|_| true, head))
+    }
+
+    /// The ids that its records' files are named for. Nothing is inflated; a directory that breaks off ends the list.
+    pub fn ids(mut self) -> impl Iterator<Item = String> {
+        std::iter::from_fn(move || {
+            loop {
+                let entry = self.entries.next().ok().flatten()?;
+                if entry.name.ends_with(".json") {
+                    return Some(id_of(&entry.name).to_owned());
+                }
             }
-        };
-        let name = entry.name().map_or_else(|_| format!("file {index}"), std::borrow::Cow::into_owned);
-        if !name.ends_with(".json") {
-            return None;
+        })
+    }
+
+    /// Only the records whose file is named for an id that `wanted` says yes to. The others are not inflated.
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Result<Advisory, RecordError>> {
+        std::iter::from_fn(move || self.next_with(&wanted, osv::read))
+    }
+
+    /// Bytes of the record that was read last, as JSON.
+    pub const fn record_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn next_with<T>(
+        &mut self,
+        wanted: impl Fn(&str) -> bool,
+        read: impl Fn(&[u8]) -> Result<T, InvalidRecord>,
+    ) -> Option<Result<T, RecordError>> {
+        while !self.broken {
+            let entry = match self.entries.next() {
+                Ok(entry) => entry?,
+                Err(error) => {
+                    self.broken = true;
+                    let cause = RecordCause::Unreadable(error.to_string());
+                    return Some(Err(RecordError { name: "the rest of the archive".into(), cause }));
+                }
+            };
+            if entry.name.ends_with(".json") && wanted(id_of(&entry.name)) {
+                return Some(self.read(entry, read));
+            }
         }
-        self.buffer.clear();
-        let limit = MAX_RECORD_BYTES as u64 + 1;
-        let read = entry.by_ref().take(limit).read_to_end(&mut self.buffer);
-        let record = match read {
-            Ok(_) => osv::read(&self.buffer).map_err(RecordCause::from),
+        None
+    }
+
+    fn read<T>(&mut self, entry: Entry, read: impl Fn(&[u8]) -> Result<T, InvalidRecord>) -> Result<T, RecordError> {
+        let bytes = self.entries.read(&entry, MAX_RECORD_BYTES, &mut self.buffer);
+        let record = match bytes {
+            Ok(()) => read(&self.buffer).map_err(RecordCause::from),
             Err(error) => Err(RecordCause::Unreadable(error.to_string())),
         };
-        Some(record.map_err(|cause| RecordError { name, cause }))
+        record.map_err(|cause| RecordError { name: entry.name, cause })
     }
 }
 
@@ -86,15 +130,34 @@ impl<R: Read + Seek> Iterator for AdvisoryArchive<R> {
     type Item = Result<Advisory, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.next < self.zip.len() {
-            let index = self.next;
-            self.next += 1;
-            if let Some(record) = self.read(index) {
-                return Some(record);
-            }
-        }
-        None
+        self.next_with(|_| true, osv::read)
     }
+}
+
+/// The id a record's file is named for.
+fn id_of(name: &str) -> &str {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    name.strip_suffix(".json").unwrap_or(name)
+}
+
+#[derive(Deserialize)]
+struct RawHead {
+    id: String,
+    modified: String,
+}
+
+fn head(bytes: &[u8]) -> Result<ListedRecord, InvalidRecord> {
+    if bytes.len() > MAX_RECORD_BYTES {
+        return Err(InvalidRecord::TooLong);
+    }
+    let head: RawHead =
+        serde_json::from_slice(bytes).map_err(|error| InvalidRecord::Malformed { detail: error.to_string() })?;
+    let modified = OffsetDateTime::parse(&head.modified, &Rfc3339).map_err(|error| InvalidRecord::Field {
+        id: head.id.clone(),
+        field: "modified".into(),
+        detail: error.to_string(),
+    })?;
+    Ok(ListedRecord { id: head.id, modified: modified.unix_timestamp() })
 }
 
 #[cfg(test)]
@@ -150,6 +213,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_archive_with_the_large_forms_of_its_fields_is_read() {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default();
+        for (name, options) in [
+            ("A.json", options.large_file(true)),
+            ("B.json", options.compression_method(zip::CompressionMethod::Stored)),
+        ] {
+            writer.start_file(name, options).unwrap();
+            writer.write_all(GOOD).unwrap();
+        }
+        writer.set_comment("a comment PK\u{5}\u{6} that looks like an end, and is longer than one").unwrap();
+        let bytes = writer.finish().unwrap().into_inner();
+        let archive = AdvisoryArchive::open(Cursor::new(bytes)).unwrap();
+        assert_eq!(archive.files(), 2);
+        assert!(archive.map(|record| record.unwrap().id).eq(["A-1", "A-1"]));
+    }
+
+    #[test]
+    fn a_directory_of_more_files_than_a_piece_holds_is_walked_to_its_end() {
+        // More than 65,535 files need the zip64 form of the directory's end as well.
+        let names: Vec<String> = (0..66_000).map(|n| format!("ADVISORY-2024-{n}.json")).collect();
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), GOOD)).collect();
+        let bytes = archive(&files);
+        let archive = AdvisoryArchive::open(Cursor::new(&bytes)).unwrap();
+        assert_eq!(archive.files(), 66_000);
+        assert_eq!(archive.heads().filter(|head| head.as_ref().unwrap().id == "A-1").count(), 66_000);
+        let archive = AdvisoryArchive::open(Cursor::new(&bytes)).unwrap();
+        assert_eq!(archive.only(|id| id == "ADVISORY-2024-65999").count(), 1);
+    }
+
+    #[test]
+    fn any_change_of_a_byte_gives_records_or_errors_and_ends() {
+        let good = archive(&[("A.json", GOOD), ("B.json", GOOD), ("C.json", GOOD)]);
+        for at in 0..good.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = good.clone();
+                bytes[at] ^= flip;
+                if let Ok(archive) = AdvisoryArchive::open(Cursor::new(bytes)) {
+                    assert!(archive.count() <= 4, "byte {at}");
+                }
+            }
+        }
+    }
+
     /// Every record of the advisories beside the checkout, where they are, is read: as many as the archive has files.
     #[test]
     fn shared_advisories_are_read_to_the_last_record() {
@@ -163,7 +271,7 @@ mod tests {
             for record in &mut archive {
                 tally.count(&record.unwrap());
             }
-            assert_eq!(tally.records(), archive.files() as u64, "{ecosystem}");
+            assert_eq!(tally.records(), archive.files(), "{ecosystem}");
             let feeds = tally.feeds();
             assert_eq!((feeds.len(), feeds[0].ecosystem.as_str(), feeds[0].records), (1, ecosystem, tally.records()));
         }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Advisory, AdvisorySource, Feed, FeedTally};
+use super::{Advisory, AdvisorySource, Feed, FeedTally, Rating};
 use crate::package::Ecosystem;
 
 /// Advisories in maps, by id, by affected package and by name.
@@ -14,22 +14,33 @@ pub struct MemoryAdvisories {
     by_id: BTreeMap<String, Arc<Advisory>>,
     by_package: HashMap<(String, String), BTreeSet<String>>,
     by_name: HashMap<String, BTreeSet<String>>,
+    scores: HashMap<String, Vec<Rating>>,
+    /// Counted when first asked for, and again after a change.
+    feeds: OnceLock<BTreeMap<String, Vec<Feed>>>,
 }
 
 impl MemoryAdvisories {
     /// An empty source that was filled at `now`, seconds since the epoch.
     pub fn new(now: i64) -> Self {
-        Self { now, by_id: BTreeMap::new(), by_package: HashMap::new(), by_name: HashMap::new() }
+        Self {
+            now,
+            by_id: BTreeMap::new(),
+            by_package: HashMap::new(),
+            by_name: HashMap::new(),
+            scores: HashMap::new(),
+            feeds: OnceLock::new(),
+        }
     }
 
     /// Adds a record; one with the same id is replaced.
     pub fn insert(&mut self, advisory: Advisory) {
         self.remove(&advisory.id);
+        self.feeds.take();
         let advisory = Arc::new(advisory);
         for key in packages(&advisory) {
             self.by_package.entry(key).or_default().insert(advisory.id.clone());
         }
-        for name in names(&advisory) {
+        for name in advisory.found_under() {
             self.by_name.entry(name.to_owned()).or_default().insert(advisory.id.clone());
         }
         self.by_id.insert(advisory.id.clone(), advisory);
@@ -40,16 +51,22 @@ impl MemoryAdvisories {
         let Some(advisory) = self.by_id.remove(id) else {
             return;
         };
+        self.feeds.take();
         for key in packages(&advisory) {
             if let Some(ids) = self.by_package.get_mut(&key) {
                 ids.remove(id);
             }
         }
-        for name in names(&advisory) {
+        for name in advisory.found_under() {
             if let Some(ids) = self.by_name.get_mut(name) {
                 ids.remove(id);
             }
         }
+    }
+
+    /// Adds what a source of scores says of a CVE.
+    pub fn rate(&mut self, cve: &str, rating: Rating) {
+        self.scores.entry(cve.to_owned()).or_default().push(rating);
     }
 
     /// The number of records.
@@ -60,6 +77,17 @@ impl MemoryAdvisories {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
+    }
+
+    fn tally(&self) -> BTreeMap<String, Vec<Feed>> {
+        let mut tallies: BTreeMap<&str, FeedTally> = BTreeMap::new();
+        for advisory in self.by_id.values() {
+            let names: BTreeSet<&str> = advisory.affected.iter().map(|affected| affected.ecosystem.name()).collect();
+            for name in names {
+                tallies.entry(name).or_insert_with(|| FeedTally::new(name, self.now)).count(advisory);
+            }
+        }
+        tallies.into_iter().map(|(name, tally)| (name.to_owned(), tally.feeds())).collect()
     }
 
     fn resolve(&self, ids: Option<&BTreeSet<String>>) -> Vec<Arc<Advisory>> {
@@ -78,21 +106,25 @@ impl AdvisorySource for MemoryAdvisories {
         Ok(self.resolve(self.by_name.get(id)))
     }
 
+    fn rated(&self, id: &str) -> Result<Vec<Arc<Advisory>>, Infallible> {
+        self.named(id)
+    }
+
     fn feed(&self, ecosystem: &Ecosystem) -> Result<Option<Feed>, Infallible> {
-        let mut tally = FeedTally::new(ecosystem.name(), self.now);
-        for advisory in self.by_id.values() {
-            tally.count(advisory);
-        }
-        Ok(tally.feeds().into_iter().find(|feed| feed.ecosystem == *ecosystem))
+        Ok(self.feeds(ecosystem.name())?.into_iter().find(|feed| feed.ecosystem == *ecosystem))
+    }
+
+    fn feeds(&self, ecosystem: &str) -> Result<Vec<Feed>, Infallible> {
+        Ok(self.feeds.get_or_init(|| self.tally()).get(ecosystem).cloned().unwrap_or_default())
+    }
+
+    fn cve_ratings(&self, cve: &str) -> Result<Vec<Rating>, Infallible> {
+        Ok(self.scores.get(cve).cloned().unwrap_or_default())
     }
 }
 
 fn packages(advisory: &Advisory) -> impl Iterator<Item = (String, String)> + '_ {
     advisory.affected.iter().map(|affected| (affected.ecosystem.name().to_owned(), affected.package.clone()))
-}
-
-fn names(advisory: &Advisory) -> impl Iterator<Item = &str> {
-    std::iter::once(&advisory.id).chain(&advisory.aliases).chain(&advisory.upstream).map(String::as_str)
 }
 
 #[cfg(test)]

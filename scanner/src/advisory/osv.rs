@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::key::package_key;
-use super::specific::RatingWords;
+use super::specific::Specific;
 use super::{Advisory, Affected, AffectedRange, RangeEvent, Rating, RatingValue};
 use crate::package::Ecosystem;
 
@@ -65,7 +65,7 @@ struct RawRecord {
     summary: Option<String>,
     severity: Option<Vec<RawSeverity>>,
     affected: Option<Vec<RawAffected>>,
-    database_specific: Option<RatingWords>,
+    database_specific: Option<Specific>,
 }
 
 #[derive(Deserialize)]
@@ -74,8 +74,8 @@ struct RawAffected {
     ranges: Option<Vec<RawRange>>,
     versions: Option<Vec<String>>,
     severity: Option<Vec<RawSeverity>>,
-    ecosystem_specific: Option<RatingWords>,
-    database_specific: Option<RatingWords>,
+    ecosystem_specific: Option<Specific>,
+    database_specific: Option<Specific>,
 }
 
 #[derive(Deserialize)]
@@ -138,12 +138,17 @@ impl RawRecord {
         let aliases = names("aliases", aliases)?;
         let upstream = names("upstream", upstream)?;
         let related = names("related", related)?;
-        let ratings = ratings(&id, severity, [database_specific]);
+        let mut ratings = ratings(&id, severity, &[database_specific]);
+        let summary = summary.unwrap_or_default();
+        // AlmaLinux's and Rocky's have their word nowhere else.
+        if matches!(id.get(..5), Some("ALSA-" | "RLSA-")) {
+            let word = first_word(&summary).map(|word| RatingValue::Word(word.to_owned()));
+            ratings.extend(word.map(|value| Rating { source: id.clone(), value }));
+        }
         let mut entries = Vec::new();
         for (index, raw) in affected.unwrap_or_default().into_iter().enumerate() {
             entries.extend(raw.into_affected(&id, index)?);
         }
-        let summary = summary.unwrap_or_default();
         Ok(Advisory { id, modified, withdrawn, aliases, upstream, related, summary, ratings, affected: entries })
     }
 }
@@ -166,12 +171,21 @@ impl RawAffected {
                 ranges.push(AffectedRange { events });
             }
         }
+        let specific = [self.ecosystem_specific, self.database_specific];
+        let ratings = ratings(id, self.severity, &specific);
+        let [of_ecosystem, of_database] = specific.map(Option::unwrap_or_default);
+        if let Some(known) = of_database.last_known {
+            end_at_last_known(&mut ranges, &known);
+        }
         Ok(Some(Affected {
             package: package_key(ecosystem.name(), &package.name).into_owned(),
-            ecosystem,
             ranges,
             versions: self.versions.unwrap_or_default(),
-            ratings: ratings(id, self.severity, [self.ecosystem_specific, self.database_specific]),
+            // Only SUSE's are names of its binaries; what others have under that key says which versions were built.
+            binaries: if ecosystem.name().ends_with("SUSE") { of_ecosystem.binaries } else { Vec::new() },
+            imports: of_ecosystem.imports,
+            ratings,
+            ecosystem,
         }))
     }
 }
@@ -194,18 +208,42 @@ fn events(raw: Vec<RawEvent>) -> Option<Vec<RangeEvent>> {
 }
 
 /// Vectors have the record as their source; a type that is no CVSS (`Ubuntu`) is its own source and a word.
-fn ratings<const N: usize>(
-    id: &str,
-    severity: Option<Vec<RawSeverity>>,
-    specific: [Option<RatingWords>; N],
-) -> Vec<Rating> {
+fn ratings(id: &str, severity: Option<Vec<RawSeverity>>, specific: &[Option<Specific>]) -> Vec<Rating> {
     let scored = severity.unwrap_or_default().into_iter().map(|raw| match raw.severity_type.as_str() {
         "CVSS_V2" | "CVSS_V3" | "CVSS_V4" => Rating { source: id.to_owned(), value: RatingValue::Cvss(raw.score) },
         _ => Rating { source: raw.severity_type, value: RatingValue::Word(raw.score) },
     });
-    let words = specific.into_iter().flatten().flat_map(|specific| specific.words);
-    let words = words.map(|word| Rating { source: id.to_owned(), value: RatingValue::Word(word) });
-    scored.chain(words).collect()
+    let further = specific.iter().flatten().flat_map(|specific| &specific.ratings);
+    let further = further.map(|value| Rating { source: id.to_owned(), value: value.clone() });
+    scored.chain(further).collect()
+}
+
+/// The rating at the head of a summary: `Important: nodejs:18 security update`.
+fn first_word(summary: &str) -> Option<&str> {
+    let (word, _) = summary.split_once(": ")?;
+    matches!(word, "Critical" | "Important" | "Moderate" | "Low").then_some(word)
+}
+
+/// Ends ranges without an end at the last version GitHub knows to be affected, `<= 1.2` or `< 1.2`: no fix is known by then, and later
+/// versions are not judged. Nothing is done where some range of the entry has an end of its own.
+fn end_at_last_known(ranges: &mut [AffectedRange], known: &str) {
+    let open = |range: &AffectedRange| range.events.iter().all(|event| matches!(event, RangeEvent::Introduced(_)));
+    if !ranges.iter().all(open) {
+        return;
+    }
+    let known = known.trim();
+    let end = match (known.strip_prefix("<="), known.strip_prefix('<')) {
+        (Some(last), _) => RangeEvent::LastAffected(last.trim().to_owned()),
+        (None, Some(limit)) => RangeEvent::Limit(limit.trim().to_owned()),
+        (None, None) => return,
+    };
+    // Several bounds in one text say more than one event can.
+    if end.version().is_empty() || end.version().contains([',', ' ', '<', '>', '=']) {
+        return;
+    }
+    for range in ranges.iter_mut().filter(|range| !range.events.is_empty()) {
+        range.events.push(end.clone());
+    }
 }
 
 fn instant(text: &str) -> Option<i64> {
@@ -332,5 +370,51 @@ mod tests {
         let names = vec!["\"CVE-2024-1\""; MAX_NAMES + 1].join(",");
         let json = format!(r#"{{"id":"X","modified":"2024-01-01T00:00:00Z","upstream":[{names}]}}"#);
         assert!(matches!(read(json.as_bytes()), Err(InvalidRecord::Field { field, .. }) if field == "upstream"));
+    }
+
+    fn record(json: &str) -> Advisory {
+        read(json.as_bytes()).unwrap_or_else(|error| panic!("{json}: {error}"))
+    }
+
+    #[test]
+    fn a_range_without_an_end_ends_at_the_last_known_version() {
+        let events = |known: &str, events: &str| {
+            let json = format!(
+                r#"{{"id":"GHSA-a","modified":"2024-01-01T00:00:00Z","affected":[{{"package":{{"ecosystem":"npm","name":"a"}},
+                    "ranges":[{{"type":"SEMVER","events":[{events}]}}],
+                    "database_specific":{{"last_known_affected_version_range":"{known}"}}}}]}}"#
+            );
+            record(&json).affected[0].ranges[0].events.last().cloned().unwrap()
+        };
+        let open = r#"{"introduced":"1"}"#;
+        assert_eq!(events("<= 2.0", open), RangeEvent::LastAffected("2.0".into()));
+        assert_eq!(events("< 2.0", open), RangeEvent::Limit("2.0".into()), "no fix");
+        assert_eq!(events(">= 1, < 2", open), RangeEvent::Introduced("1".into()));
+        assert_eq!(events("<", open), RangeEvent::Introduced("1".into()));
+        assert_eq!(events("< 2.0", r#"{"introduced":"0"},{"fixed":"3"}"#), RangeEvent::Fixed("3".into()));
+    }
+
+    #[test]
+    fn an_almalinux_summary_begins_with_its_rating() {
+        let ratings = |id: &str, summary: &str| {
+            record(&format!(r#"{{"id":"{id}","modified":"2024-01-01T00:00:00Z","summary":"{summary}"}}"#)).ratings
+        };
+        assert_eq!(ratings("ALSA-2024:1", "Important: nodejs:18 update"), [word("ALSA-2024:1", "Important")]);
+        assert_eq!(ratings("ALSA-2024:1", "nodejs:18 update"), []);
+        assert_eq!(ratings("GHSA-a", "Low: a"), []);
+    }
+
+    #[test]
+    fn binaries_are_suses_and_imports_are_gos() {
+        let affected = |ecosystem: &str, specific: &str| {
+            let json = format!(
+                r#"{{"id":"X","modified":"2024-01-01T00:00:00Z","affected":[{{"package":{{"ecosystem":"{ecosystem}","name":"a"}},
+                    "ecosystem_specific":{specific}}}]}}"#
+            );
+            record(&json).affected.remove(0)
+        };
+        assert_eq!(affected("openSUSE:Leap 15.5", r#"{"binaries":[{"b":"1"}]}"#).binaries, ["b"]);
+        assert_eq!(affected("Ubuntu:22.04:LTS", r#"{"binaries":[{"b":"1"}]}"#).binaries, [""; 0]);
+        assert_eq!(affected("Go", r#"{"imports":[{"path":"a/b"}]}"#).imports, ["a/b"]);
     }
 }

@@ -38,6 +38,11 @@ pub struct Affected {
     pub ranges: Vec<AffectedRange>,
     /// Affected versions by name.
     pub versions: Vec<String>,
+    /// The binary packages built from the source package it names, where the feed lists those it speaks of (SUSE); empty
+    /// where it does not.
+    pub binaries: Vec<String>,
+    /// The packages of a Go module that are affected, where it is not the whole module.
+    pub imports: Vec<String>,
     /// Ratings for this package alone; they outrank the record's.
     pub ratings: Vec<Rating>,
 }
@@ -62,6 +67,15 @@ pub enum RangeEvent {
     Limit(String),
 }
 
+impl RangeEvent {
+    /// The version at which it happens.
+    pub fn version(&self) -> &str {
+        match self {
+            Self::Introduced(at) | Self::Fixed(at) | Self::LastAffected(at) | Self::Limit(at) => at,
+        }
+    }
+}
+
 /// One rating with its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rating {
@@ -78,6 +92,8 @@ pub enum RatingValue {
     Cvss(String),
     /// A word: `CRITICAL`, `moderate`, a distribution's urgency.
     Word(String),
+    /// A CVSS base score whose vector nobody wrote down, as written: `6.1`.
+    Score(String),
 }
 
 /// What is known of one feed: one release of one ecosystem, or an ecosystem without releases.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Advisory, Feed};
+use super::{Advisory, Feed, Rating};
 use crate::package::Ecosystem;
 
 /// Where advisories are found: storage's table, or a map in memory.
@@ -13,17 +13,24 @@ pub trait AdvisorySource {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// Advisories with an affected entry for `package` in any release of the ecosystem named `ecosystem` (`Debian`,
-    /// `PyPI`), by id. `package` is a key as [`super::key::package_key`] makes it. Withdrawn records may be among them.
+    /// `PyPI`), by id. `package` is a key as [`super::key::package_key`] makes it. Withdrawn records may be among them. Entries
+    /// for other packages may be left out.
     ///
     /// # Errors
     /// Where the source cannot be read.
     fn affecting(&self, ecosystem: &str, package: &str) -> Result<Vec<Arc<Advisory>>, Self::Error>;
 
-    /// Records whose id is `id` or that name it as alias or upstream, by id: where ratings of alias groups are found.
+    /// Records found under `id` ([`Advisory::found_under`]), by id.
     ///
     /// # Errors
     /// Where the source cannot be read.
     fn named(&self, id: &str) -> Result<Vec<Arc<Advisory>>, Self::Error>;
+
+    /// The same for their names and ratings: of what they say about packages only vectors and scores are sure to be there.
+    ///
+    /// # Errors
+    /// Where the source cannot be read.
+    fn rated(&self, id: &str) -> Result<Vec<Arc<Advisory>>, Self::Error>;
 
     /// What is known of the feed of one ecosystem with its release (`Debian:12`) or without (`PyPI`); `None`, or a feed
     /// of no records, where nothing speaks for it.
@@ -31,4 +38,16 @@ pub trait AdvisorySource {
     /// # Errors
     /// Where the source cannot be read.
     fn feed(&self, ecosystem: &Ecosystem) -> Result<Option<Feed>, Self::Error>;
+
+    /// Every feed of the ecosystem named `ecosystem`, by release.
+    ///
+    /// # Errors
+    /// Where the source cannot be read.
+    fn feeds(&self, ecosystem: &str) -> Result<Vec<Feed>, Self::Error>;
+
+    /// What sources of scores, which speak of CVEs and of no packages, say of one: each rating names its source (`nvd`).
+    ///
+    /// # Errors
+    /// Where the source cannot be read.
+    fn cve_ratings(&self, cve: &str) -> Result<Vec<Rating>, Self::Error>;
 }

@@ -1,48 +1,14 @@
 //! Which names speak of one vulnerability: groups of ids, joined over aliases and upstream ids.
 //!
-//! A CVE is one vulnerability, so a group never holds two. A record that names several (a distribution's advisory for
-//! one upload, most of all) is a *bulletin*: it belongs to each of them and joins none. Names of a distribution's records per
-//! CVE (`DEBIAN-CVE-2024-1`, `ALPINE-CVE-2024-1`) are names of that CVE.
+//! A group never holds two CVEs; bulletins join none ([`Advisory::is_bulletin`]). What is followed from a record is followed backwards
+//! by [`super::touched`]: whoever changes one changes the other.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::advisory::{Advisory, AdvisorySource};
+use crate::advisory::{Advisory, AdvisorySource, cve_of};
 
-/// The CVE an id is, or is named after.
-pub(super) fn cve_of(id: &str) -> Option<&str> {
-    let at = id.rfind("CVE-")?;
-    let (head, cve) = id.split_at(at);
-    let (year, number) = cve["CVE-".len()..].split_once('-')?;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let whole = year.len() == 4 && digits(year) && !number.is_empty() && digits(number);
-    (whole && (head.is_empty() || head.ends_with('-'))).then_some(cve)
-}
-
-/// The CVEs a record speaks of: its own, if its id is one's, else all it names as alias or upstream.
-pub(super) fn cves(advisory: &Advisory) -> BTreeSet<&str> {
-    if let Some(cve) = cve_of(&advisory.id) {
-        return BTreeSet::from([cve]);
-    }
-    names(advisory).filter_map(cve_of).collect()
-}
-
-/// Whether a record speaks of several vulnerabilities.
-pub(super) fn is_bulletin(advisory: &Advisory) -> bool {
-    cves(advisory).len() > 1
-}
-
-/// A record's id, aliases and upstream ids.
-pub(super) fn names(advisory: &Advisory) -> impl Iterator<Item = &str> {
-    aliases(advisory).chain(advisory.upstream.iter().map(String::as_str))
-}
-
-/// A record's id and aliases.
-fn aliases(advisory: &Advisory) -> impl Iterator<Item = &str> {
-    std::iter::once(advisory.id.as_str()).chain(advisory.aliases.iter().map(String::as_str))
-}
-
-/// The groups of all names that the matched records of one image lead to.
+/// The groups of all names that the matched records of one question lead to.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     nodes: HashMap<String, usize>,
@@ -61,8 +27,8 @@ impl Groups {
         let mut groups = Self::default();
         let mut queue = VecDeque::new();
         for advisory in matched {
-            groups.join(advisory, names(advisory));
-            queue.extend(names(advisory).chain(cves(advisory)).map(str::to_owned));
+            groups.join(advisory, advisory.names());
+            queue.extend(advisory.found_under().into_iter().map(str::to_owned));
         }
         let mut asked = HashSet::new();
         let mut found: Vec<(String, Arc<Advisory>, bool)> = Vec::new();
@@ -70,14 +36,16 @@ impl Groups {
             if !asked.insert(name.clone()) {
                 continue;
             }
-            for advisory in source.named(&name)? {
-                if advisory.withdrawn.is_some() || is_bulletin(&advisory) {
+            for advisory in source.rated(&name)? {
+                if advisory.withdrawn.is_some() || advisory.is_bulletin() {
                     continue;
                 }
-                let aliased = aliases(&advisory).any(|alias| alias == name);
+                let aliased = advisory.own_names().any(|alias| alias == name);
                 if aliased {
-                    groups.join(&advisory, aliases(&advisory));
-                    queue.extend(aliases(&advisory).chain(cves(&advisory)).map(str::to_owned));
+                    groups.join(&advisory, advisory.own_names());
+                    queue
+                        .extend(advisory.own_names().chain(advisory.own_names().filter_map(cve_of)).map(str::to_owned));
+                    queue.extend(advisory.cves().into_iter().map(str::to_owned));
                 }
                 found.push((name.clone(), advisory, aliased));
             }
@@ -132,14 +100,14 @@ impl Groups {
 
     fn join<'a>(&mut self, advisory: &Advisory, names: impl Iterator<Item = &'a str>) {
         let own = self.node(&advisory.id);
-        if is_bulletin(advisory) {
+        if advisory.is_bulletin() {
             for name in names {
                 self.node(name);
             }
             return;
         }
         // The CVE first: what is refused after it belongs to another one.
-        if let Some(cve) = cves(advisory).into_iter().next() {
+        if let Some(cve) = advisory.cves().into_iter().next() {
             let cve = self.node(cve);
             self.union(own, cve);
         }
@@ -198,22 +166,6 @@ mod tests {
         }
         let matched: Vec<Arc<Advisory>> = matched.iter().map(|builder| Arc::new(builder.clone().build())).collect();
         Groups::of(&matched, &source).unwrap()
-    }
-
-    #[test]
-    fn an_id_is_named_after_its_cve() {
-        for (id, cve) in [
-            ("CVE-2024-12345", Some("CVE-2024-12345")),
-            ("DEBIAN-CVE-2024-1", Some("CVE-2024-1")),
-            ("x_SAPKB-CVE-2015-1", Some("CVE-2015-1")),
-            ("GHSA-1111-2222-3333", None),
-            ("XCVE-2024-1", None),
-            ("CVE-24-1", None),
-            ("CVE-2024-", None),
-            ("CVE-2024-1x", None),
-        ] {
-            assert_eq!(cve_of(id), cve, "{id}");
-        }
     }
 
     #[test]

@@ -1,16 +1,8 @@
-//! Matches one image: asks each feed once for each package and version, evaluates what it answers, and puts what belongs
-//! to one package and vulnerability together.
+//! Matches one image: asks each feed once for each package and version, and puts what is answered beside the image's packages.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use super::affects::affects;
-use super::group::{Groups, cves};
-use super::query::Query;
 use super::question::Questions;
-use super::tell::tell;
-use super::{Finding, ImageFindings};
-use crate::advisory::{Advisory, AdvisorySource, Affected};
+use super::{Answers, Finding, ImageFindings};
+use crate::advisory::AdvisorySource;
 use crate::image::ImageInventory;
 
 /// Matches what an image holds against a source, and says which feeds spoke.
@@ -18,27 +10,38 @@ use crate::image::ImageInventory;
 /// # Errors
 /// Where the source fails; there is no half answer.
 pub fn match_image<S: AdvisorySource>(inventory: &ImageInventory, source: &S) -> Result<ImageFindings, S::Error> {
+    // No question of one image is asked twice.
+    match_image_with(inventory, source, &mut Answers::new(0))
+}
+
+/// The same with answers kept from other images.
+///
+/// # Errors
+/// Where the source fails; there is no half answer.
+pub fn match_image_with<S: AdvisorySource>(
+    inventory: &ImageInventory,
+    source: &S,
+    answers: &mut Answers,
+) -> Result<ImageFindings, S::Error> {
     let mut questions = Questions::of(inventory);
     let feeds = questions.ask_feeds(source)?;
-    let mut matches = Vec::new();
-    for (question, packages) in &questions.packages {
-        matches.push((packages, Match::find(question, source)?));
-    }
-    let groups = Groups::of(&distinct(matches.iter().flat_map(|(_, found)| found)), source)?;
     let mut findings = Vec::new();
-    for (packages, matches) in &matches {
-        for (group, matches) in by_group(matches, &groups) {
-            let told = tell(group, &matches, &groups);
-            findings.extend(packages.iter().map(|package| Finding {
+    for (question, packages) in &questions.packages {
+        let answer = answers.answer(question, source)?;
+        for package in packages {
+            let covered_by = package.owner.as_ref().filter(|owner| questions.speaks_for(owner));
+            findings.extend(answer.findings.iter().map(|told| Finding {
                 package: package.purl.clone(),
                 layer: package.layer,
+                covered_by: covered_by.cloned(),
                 ..told.clone()
             }));
         }
     }
     findings.sort_by(default_order);
-    let missing_feeds = questions.missing.into_iter().collect();
-    Ok(ImageFindings { findings, feeds, missing_feeds, uncovered_packages: questions.uncovered })
+    let (missing_feeds, uncovered) = questions.uncovered();
+    let uncovered_packages = uncovered.iter().map(|uncovered| uncovered.packages).sum();
+    Ok(ImageFindings { findings, feeds, missing_feeds, uncovered_packages, uncovered })
 }
 
 /// Severest first, then the higher score, then by id, package and layer.
@@ -48,63 +51,6 @@ fn default_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
         .cmp(&a.severity)
         .then_with(|| score(b).total_cmp(&score(a)))
         .then_with(|| (&a.id, &a.package, a.layer).cmp(&(&b.id, &b.package, b.layer)))
-}
-
-/// A record that affects the version a question asks for, with the entries that say so.
-pub(super) struct Match<'a> {
-    pub(super) query: &'a Query,
-    pub(super) advisory: Arc<Advisory>,
-    entries: Vec<usize>,
-}
-
-impl<'a> Match<'a> {
-    fn find<S: AdvisorySource>(query: &'a Query, source: &S) -> Result<Vec<Self>, S::Error> {
-        let answer = source.affecting(query.ecosystem.name(), &query.package)?;
-        let matches = answer.into_iter().filter(|advisory| advisory.withdrawn.is_none()).map(|advisory| {
-            let affected = advisory.affected.iter().enumerate();
-            let entries =
-                affected.filter(|(_, affected)| speaks_for(affected, query)).map(|(index, _)| index).collect();
-            Self { query, advisory, entries }
-        });
-        Ok(matches.filter(|found| !found.entries.is_empty()).collect())
-    }
-
-    /// The entries that say so.
-    pub(super) fn affected(&self) -> impl Iterator<Item = &Affected> {
-        self.entries.iter().map(|index| &self.advisory.affected[*index])
-    }
-}
-
-/// Whether an entry is for the question's feed and package, and affects its version. An entry without a release, in an
-/// ecosystem that has them, is for every release.
-fn speaks_for(affected: &Affected, query: &Query) -> bool {
-    let ecosystem = &affected.ecosystem;
-    let of_feed =
-        *ecosystem == query.ecosystem || (ecosystem.release().is_none() && ecosystem.name() == query.ecosystem.name());
-    of_feed && affected.package == query.package && affects(affected, query.scheme, &query.version)
-}
-
-/// The records that matched, each once, by id.
-fn distinct<'m>(matches: impl Iterator<Item = &'m Match<'m>>) -> Vec<Arc<Advisory>> {
-    let by_id: BTreeMap<&str, &Arc<Advisory>> =
-        matches.map(|found| (found.advisory.id.as_str(), &found.advisory)).collect();
-    by_id.into_values().cloned().collect()
-}
-
-/// The matches of one question by vulnerability; a bulletin stands under each of its own.
-fn by_group<'m, 'a>(matches: &'m [Match<'a>], groups: &Groups) -> BTreeMap<usize, Vec<&'m Match<'a>>> {
-    let mut found: BTreeMap<usize, Vec<&Match<'_>>> = BTreeMap::new();
-    for one in matches {
-        let cves = cves(&one.advisory);
-        let own = [one.advisory.id.as_str()];
-        let ids: Vec<&str> = if cves.len() > 1 { cves.into_iter().collect() } else { own.into() };
-        for id in ids {
-            if let Some(group) = groups.find(id) {
-                found.entry(group).or_default().push(one);
-            }
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -358,6 +304,41 @@ mod tests {
         let image = image("debian", "13", vec![package(PackageType::Deb, "curl", "8.0-1")]);
         let findings = matched(&image, &[AdvisoryBuilder::new("DSA-1-1").affects("Debian:12", "curl", &["0"])]);
         assert_eq!((findings.missing_feeds, findings.uncovered_packages), (vec!["Debian:13".to_owned()], 1));
+    }
+
+    #[test]
+    fn answers_kept_from_other_images_change_nothing() {
+        let mut source = MemoryAdvisories::new(1000);
+        for advisory in [
+            AdvisoryBuilder::new("GHSA-1").alias("CVE-2024-1").word("HIGH").affects("npm", "a", &["0", "2.0.0"]),
+            AdvisoryBuilder::new("GHSA-2").alias("CVE-2024-1").affects("npm", "b", &["0"]),
+            AdvisoryBuilder::new("DSA-1-1").upstream("CVE-2024-1").upstream("CVE-2024-2").affects(
+                "Debian:12",
+                "a",
+                &["0"],
+            ),
+        ] {
+            source.insert(advisory.build());
+        }
+        let mut answers = Answers::new(100);
+        let (a, b) = (package(PackageType::Npm, "a", "1.0.0"), package(PackageType::Npm, "b", "1.0.0"));
+        let newer = package(PackageType::Npm, "a", "2.0.0");
+        let deb = package(PackageType::Deb, "a", "1");
+        for packages in [vec![a.clone()], vec![a.clone(), b.clone(), deb], vec![newer, b], vec![a]] {
+            let image = image("debian", "12", packages);
+            let kept = match_image_with(&image, &source, &mut answers).unwrap();
+            assert_eq!(kept, match_image(&image, &source).unwrap());
+        }
+        assert_eq!(answers.len(), 4, "each question is asked once");
+    }
+
+    #[test]
+    fn an_image_is_asked_for_under_every_key() {
+        let openssl = built_from(package(PackageType::Apk, "libcrypto3", "3.1.4-r0"), "openssl", "3.1.4-r0");
+        let image = image("wolfi", "20230201", vec![openssl, package(PackageType::Luarocks, "socket", "1")]);
+        let keys: Vec<_> = crate::finding::questions(&image).into_iter().collect();
+        let key = |package: &str| ("Wolfi".to_owned(), package.to_owned());
+        assert_eq!(keys, [key("libcrypto3"), key("openssl")]);
     }
 
     #[test]

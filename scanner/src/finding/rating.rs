@@ -1,64 +1,108 @@
 //! The severity of a finding: one rating chosen among all, by a stated order.
 //!
-//! 1. ratings of the affected package itself: a vector, else a word;
-//! 2. vectors of the records that matched, where they speak of this vulnerability alone;
-//! 3. vectors of records that matched none of the image's packages but are of the same alias group;
-//! 4. vectors of matched records that speak of several vulnerabilities at once;
-//! 5. words, in the order of 2 to 4.
+//! 1. ratings of the affected package itself;
+//! 2. the distribution's own word on the vulnerability, where its record gives one besides a vector (Ubuntu's priority);
+//! 3. ratings of the records that matched, where they speak of this vulnerability alone;
+//! 4. ratings of matched records that speak of several vulnerabilities at once (AlmaLinux's, in their summaries);
+//! 5. GitHub's records of the same alias group;
+//! 6. sources of scores, which speak of the CVE;
+//! 7. other records of the alias group.
 //!
-//! Inside a step CVSS 4 goes before 3.1, 3.0 and 2, then the higher score. Vectors that cannot be read and words that
-//! rate nothing (`not yet assigned`) are passed over.
+//! Inside a step vectors go first, CVSS 4 before 3.1, 3.0 and 2, then the higher score; then scores without a vector; then
+//! words. Vectors that cannot be read and words that rate nothing (`not yet assigned`) are passed over.
 
 use cvss::Cvss;
 
 use super::{CvssScore, Severity};
 use crate::advisory::{Rating, RatingValue};
 
+/// The most ratings a finding keeps.
+const MAX_RATINGS: usize = 16;
+
 /// The ratings of one finding, by who gave them.
 #[derive(Debug, Default)]
 pub(super) struct Ratings<'a> {
     /// For the affected package alone.
     pub(super) package: Vec<&'a Rating>,
+    /// The distribution's word.
+    pub(super) vendor: Vec<&'a Rating>,
     /// Of matched records about this vulnerability alone.
     pub(super) matched: Vec<&'a Rating>,
-    /// Of other records of the alias group.
-    pub(super) group: Vec<&'a Rating>,
     /// Of matched records about several vulnerabilities.
     pub(super) bulletin: Vec<&'a Rating>,
+    /// Of GitHub's records of the alias group.
+    pub(super) github: Vec<&'a Rating>,
+    /// Of sources of scores.
+    pub(super) scores: Vec<&'a Rating>,
+    /// Of other records of the alias group.
+    pub(super) others: Vec<&'a Rating>,
 }
 
-impl Ratings<'_> {
-    /// The chosen severity, with the score it was taken from where that is a vector's.
-    pub(super) fn choose(&self) -> (Severity, Option<CvssScore>) {
-        let steps = [&self.matched, &self.group, &self.bulletin];
-        if let Some(chosen) = by_vector(&self.package).or_else(|| by_word(&self.package)) {
-            return chosen;
+/// A chosen rating.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Chosen {
+    pub(super) severity: Severity,
+    /// The score it was taken from, where that is a vector's.
+    pub(super) cvss: Option<CvssScore>,
+    /// Who gave it; `None` where nobody did.
+    pub(super) by: Option<String>,
+}
+
+impl<'a> Ratings<'a> {
+    fn steps(&self) -> [&[&'a Rating]; 7] {
+        [&self.package, &self.vendor, &self.matched, &self.bulletin, &self.github, &self.scores, &self.others]
+    }
+
+    /// The chosen severity.
+    pub(super) fn choose(&self) -> Chosen {
+        let chosen = self.steps().into_iter().find_map(|step| by_vector(step).or_else(|| by_word(step)));
+        chosen.unwrap_or(Chosen { severity: Severity::Unknown, cvss: None, by: None })
+    }
+
+    /// Every rating once, in the order of the steps.
+    pub(super) fn all(&self) -> Vec<Rating> {
+        let mut all: Vec<Rating> = Vec::new();
+        for rating in self.steps().into_iter().flatten() {
+            if all.len() < MAX_RATINGS && !all.contains(rating) {
+                all.push((*rating).clone());
+            }
         }
-        let vector = steps.iter().find_map(|ratings| by_vector(ratings));
-        vector.or_else(|| steps.iter().find_map(|ratings| by_word(ratings))).unwrap_or((Severity::Unknown, None))
+        all
     }
 }
 
-type Chosen = (Severity, Option<CvssScore>);
-
 fn by_vector(ratings: &[&Rating]) -> Option<Chosen> {
     let scores = ratings.iter().filter_map(|rating| match &rating.value {
-        RatingValue::Cvss(vector) => cvss_score(vector),
-        RatingValue::Word(_) => None,
+        RatingValue::Cvss(vector) => Some((cvss_score(vector)?, rating)),
+        RatingValue::Word(_) | RatingValue::Score(_) => None,
     });
-    let best = scores.max_by(|a, b| {
+    let (best, rating) = scores.max_by(|(a, _), (b, _)| {
         // Versions are single digits with one decimal, so their texts order as they do.
         a.version.cmp(&b.version).then(a.score.total_cmp(&b.score)).then_with(|| a.vector.cmp(&b.vector))
     })?;
-    Some((severity_of_score(best.score), Some(best)))
+    let severity = severity_of_score(best.score);
+    Some(Chosen { severity, cvss: Some(best), by: Some(rating.source.clone()) })
 }
 
+/// By a score without a vector, else by a word; the worst of either.
 fn by_word(ratings: &[&Rating]) -> Option<Chosen> {
-    let words = ratings.iter().filter_map(|rating| match &rating.value {
+    let by = |severity: fn(&RatingValue) -> Option<Severity>| {
+        let rated = ratings.iter().filter_map(|rating| Some((severity(&rating.value)?, rating)));
+        let (severity, rating) = rated.max_by_key(|(severity, _)| *severity)?;
+        Some(Chosen { severity, cvss: None, by: Some(rating.source.clone()) })
+    };
+    let of_score = |value: &RatingValue| match value {
+        RatingValue::Score(score) => {
+            let score = score.parse().ok().filter(|score| (0.0..=10.0).contains(score))?;
+            Some(severity_of_score(score))
+        }
+        RatingValue::Cvss(_) | RatingValue::Word(_) => None,
+    };
+    let of_word = |value: &RatingValue| match value {
         RatingValue::Word(word) => severity_of_word(word),
-        RatingValue::Cvss(_) => None,
-    });
-    Some((words.max()?, None))
+        RatingValue::Cvss(_) | RatingValue::Score(_) => None,
+    };
+    by(of_score).or_else(|| by(of_word))
 }
 
 /// The base score of a vector of CVSS 2.0, 3.0, 3.1 or 4.0, after FIRST's specifications; `None` where the text is no
@@ -169,24 +213,52 @@ mod tests {
     #[test]
     fn the_order_of_sources_decides_before_the_score() {
         let (low, high, v4, v2) = (vector(V31_LOW), vector(V31), vector(V4), vector(V2));
-        let (critical, unassigned) = (word("CRITICAL"), word("not yet assigned"));
-        let broken = vector("CVSS:3.1/broken");
-        for (package, matched, group, bulletin, severity) in [
-            (vec![&low], vec![&high], vec![], vec![], Severity::Low),
-            (vec![&critical], vec![&low], vec![], vec![], Severity::Critical),
-            (vec![&unassigned], vec![&low], vec![], vec![], Severity::Low),
-            (vec![], vec![&critical, &low], vec![&high], vec![], Severity::Low),
-            (vec![], vec![&broken], vec![&high], vec![], Severity::Critical),
-            (vec![], vec![&critical], vec![&low], vec![], Severity::Low),
-            (vec![], vec![], vec![], vec![&high], Severity::Critical),
-            (vec![], vec![&critical], vec![], vec![], Severity::Critical),
-            (vec![], vec![&high, &v4, &v2], vec![], vec![], Severity::Medium),
-            (vec![], vec![&low, &high], vec![], vec![], Severity::Critical),
-            (vec![], vec![&v2, &low], vec![], vec![], Severity::Low),
-            (vec![], vec![&unassigned, &broken], vec![], vec![], Severity::Unknown),
+        let (critical, unassigned, broken) = (word("CRITICAL"), word("not yet assigned"), vector("CVSS:3.1/broken"));
+        let score = Rating { source: "a".into(), value: RatingValue::Score("6.1".into()) };
+        let no_score = Rating { source: "a".into(), value: RatingValue::Score("61".into()) };
+        let steps = |steps: [&[&'static str]; 7]| steps.map(|step| step.to_vec());
+        let of = |name: &str| match name {
+            "low" => &low,
+            "high" => &high,
+            "v4" => &v4,
+            "v2" => &v2,
+            "critical" => &critical,
+            "unassigned" => &unassigned,
+            "score" => &score,
+            "no score" => &no_score,
+            _ => &broken,
+        };
+        for (given, severity) in [
+            ([&["low"][..], &["critical"], &["high"], &[], &[], &[], &[]], Severity::Low),
+            ([&["critical"], &[], &["low"], &[], &[], &[], &[]], Severity::Critical),
+            ([&["unassigned"], &[], &["low"], &[], &[], &[], &[]], Severity::Low),
+            ([&[], &["critical"], &["low"], &[], &[], &[], &[]], Severity::Critical),
+            ([&[], &[], &["critical", "low"], &[], &["high"], &[], &[]], Severity::Low),
+            ([&[], &[], &["broken"], &[], &["high"], &[], &[]], Severity::Critical),
+            ([&[], &[], &["critical"], &[], &["low"], &[], &[]], Severity::Critical),
+            ([&[], &[], &[], &["critical"], &["low"], &["low"], &["low"]], Severity::Critical),
+            ([&[], &[], &[], &[], &["low"], &["high"], &["high"]], Severity::Low),
+            ([&[], &[], &[], &[], &[], &["low"], &["high"]], Severity::Low),
+            ([&[], &[], &[], &[], &[], &[], &["high"]], Severity::Critical),
+            ([&[], &[], &["high", "v4", "v2"], &[], &[], &[], &[]], Severity::Medium),
+            ([&[], &[], &["low", "high"], &[], &[], &[], &[]], Severity::Critical),
+            ([&[], &[], &["v2", "low"], &[], &[], &[], &[]], Severity::Low),
+            ([&[], &[], &["score", "critical"], &[], &[], &[], &[]], Severity::Medium),
+            ([&[], &[], &["no score"], &[], &["low"], &[], &[]], Severity::Low),
+            ([&[], &[], &["unassigned", "broken"], &[], &[], &[], &[]], Severity::Unknown),
         ] {
-            let ratings = Ratings { package, matched, group, bulletin };
-            assert_eq!(ratings.choose().0, severity, "{ratings:?}");
+            let [package, vendor, matched, bulletin, github, scores, others] =
+                steps(given).map(|step| step.into_iter().map(of).collect());
+            let ratings = Ratings { package, vendor, matched, bulletin, github, scores, others };
+            assert_eq!(ratings.choose().severity, severity, "{given:?}");
         }
+    }
+
+    #[test]
+    fn every_rating_is_kept_once_and_not_without_end() {
+        let many: Vec<Rating> = (0..100).map(|number| word(&number.to_string())).collect();
+        let (matched, others): (Vec<&Rating>, Vec<&Rating>) = (many.iter().take(2).collect(), many.iter().collect());
+        let kept = Ratings { matched, others, ..Ratings::default() }.all();
+        assert_eq!((kept.len(), &kept[..3]), (MAX_RATINGS, &many[..3]));
     }
 }

@@ -16,7 +16,8 @@ pub struct Distribution {
 impl Distribution {
     /// The ecosystem whose advisories speak for this release, where the OSV schema has one name for it.
     ///
-    /// Red Hat's advisories are filed by product, of which an image has several: none of them is named here.
+    /// Red Hat's advisories are filed by product and stream, of which an image has several: what is named here is the
+    /// major release that they share.
     pub fn ecosystem(&self) -> Option<Ecosystem> {
         let (name, release) = match self.id.as_str() {
             "debian" | "raspbian" => ("Debian", self.major()?),
@@ -29,6 +30,7 @@ impl Distribution {
             "bellsoft-hardened-containers" => ("BellSoft Hardened Containers", self.rolling()?),
             "almalinux" => ("AlmaLinux", self.major()?),
             "rocky" => ("Rocky Linux", self.major()?),
+            "rhel" => ("Red Hat", format!("enterprise_linux:{}", self.major()?)),
             "azurelinux" | "mariner" => ("Azure Linux", self.major()?),
             "mageia" => ("Mageia", self.major()?),
             "photon" => ("Photon OS", self.minor()?),
@@ -118,7 +120,7 @@ mod tests {
             ("opensuse-leap-micro", "5.5", Some("openSUSE:Leap Micro 5.5")),
             ("opensuse-tumbleweed", "20240101", Some("openSUSE:Tumbleweed")),
             ("sles", "15.5", None),
-            ("rhel", "9.3", None),
+            ("rhel", "9.3", Some("Red Hat:enterprise_linux:9")),
             ("centos", "9", None),
             ("ol", "9.3", None),
             ("plan9", "4", None),

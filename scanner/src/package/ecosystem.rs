@@ -53,5 +53,12 @@ mod tests {
         assert_eq!((ubuntu.name(), ubuntu.release()), ("Ubuntu", Some("22.04:LTS")));
         assert_eq!(Ecosystem::new("Debian", Some("12")), Ecosystem::parse("Debian:12"));
         assert_eq!(Ecosystem::parse("PyPI").release(), None);
+        for (text, name) in [
+            ("Packagist:https://packages.example/8", "Packagist"),
+            ("Maven:https://repo.example/maven2/", "Maven"),
+            ("Red Hat:enterprise_linux:9::baseos", "Red Hat"),
+        ] {
+            assert_eq!(Ecosystem::parse(text).name(), name);
+        }
     }
 }
