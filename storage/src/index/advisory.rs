@@ -6,12 +6,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weir_scanner::advisory::{Advisory, AdvisorySource, Feed};
+use weir_scanner::advisory::modified::ListedRecord;
+use weir_scanner::advisory::{Advisory, AdvisorySource, Feed, Rating};
 use weir_scanner::package::Ecosystem;
 
-use super::advisory_import::{AdvisoryImport, ImportRecord};
+use super::advisory_import::AdvisoryImport;
+use super::advisory_increment::{AdvisoryIncrement, FolderDifference};
 use super::engine::{Batch, Scan, Table};
+use super::import_record::{ImportRecord, SourceFailure};
 use super::key::DecodeKey;
+use super::record::AdvisoryParts;
+use super::touched::{Touch, note_one};
 use super::{Index, IndexError, decode_key, key, lock, record};
 
 /// The tables of advisories.
@@ -55,12 +60,42 @@ impl<'a> Advisories<'a> {
         AdvisoryImport::begin(self.index, ecosystem)
     }
 
+    /// Begins an increment of the folder of the ecosystem named `ecosystem`, which ends every earlier import of it.
+    pub fn begin_increment(&self, ecosystem: &str) -> Result<AdvisoryIncrement, IndexError> {
+        AdvisoryIncrement::begin(self.index, ecosystem)
+    }
+
+    /// How the folder of `ecosystem` differs at `now` (seconds since the epoch) from a source's list of changes. At most `bound`
+    /// changed and as many gone ids are named.
+    ///
+    /// # Errors
+    /// The list's own, and where the index cannot be read.
+    pub fn compare<E: From<IndexError>>(
+        &self,
+        ecosystem: &str,
+        list: impl Iterator<Item = Result<ListedRecord, E>>,
+        bound: usize,
+        now: i64,
+    ) -> Result<FolderDifference, E> {
+        FolderDifference::between(self.index, ecosystem, list, bound, now)
+    }
+
+    /// Notes that a refresh of the folder failed at `now` (seconds since the epoch), and why. What is stored of it stays.
+    pub fn failed(&self, ecosystem: &str, now: i64, error: &str) -> Result<(), IndexError> {
+        let _guard = lock(&self.index.locks.advisories);
+        let import = self.import(ecosystem)?.unwrap_or_default();
+        let failure = Some(SourceFailure { at: now, error: error.to_owned() });
+        let mut batch = Batch::new();
+        put_import(&mut batch, ecosystem, &ImportRecord { failure, ..import });
+        self.index.write(batch)
+    }
+
     /// Notes that the source answered "unchanged" at `now` (seconds since the epoch): the folder's feeds count as fetched then.
     pub fn unchanged(&self, ecosystem: &str, now: i64) -> Result<(), IndexError> {
         let _guard = lock(&self.index.locks.advisories);
         let mut batch = Batch::new();
         let Some(import) = self.import(ecosystem)? else { return Ok(()) };
-        put_import(&mut batch, ecosystem, &ImportRecord { checked_at: Some(now), ..import });
+        put_import(&mut batch, ecosystem, &ImportRecord { checked_at: Some(now), failure: None, ..import });
         for feed in self.feeds_of(ecosystem)? {
             put_feed(&mut batch, &Feed { fetched_at: now, ..feed });
         }
@@ -84,21 +119,27 @@ impl<'a> Advisories<'a> {
         feeds.collect()
     }
 
-    /// The advisories whose id ends a key under `prefix`.
+    /// Some parts of the advisories whose id ends a key under `prefix`.
     fn found<K: DecodeKey>(
         &self,
         table: Table,
         prefix: Vec<u8>,
+        parts: AdvisoryParts<'_>,
         id: impl Fn(K) -> String,
     ) -> Result<Vec<Arc<Advisory>>, IndexError> {
         let mut advisories = Vec::new();
         for row in self.index.rows(Scan::prefix(table, prefix).keys_only()) {
+            let key = key::encode(&id(decode_key(table, &row?.key)?));
             // An import may remove a record between the two reads; it is not there then.
-            if let Some(advisory) = self.get(&id(decode_key(table, &row?.key)?))? {
-                advisories.push(Arc::new(advisory));
+            if let Some(bytes) = self.index.engine.get(Table::Advisories, &key)? {
+                advisories.push(Arc::new(record::decode_parts(&key, &bytes, parts)?));
             }
         }
         Ok(advisories)
+    }
+
+    fn under_name(&self, name: &str, parts: AdvisoryParts<'_>) -> Result<Vec<Arc<Advisory>>, IndexError> {
+        self.found(Table::AdvisoryNames, key::encode(name), parts, |(_, id): (String, String)| id)
     }
 }
 
@@ -112,16 +153,29 @@ impl AdvisorySource for IndexAdvisories {
     type Error = IndexError;
 
     fn affecting(&self, ecosystem: &str, package: &str) -> Result<Vec<Arc<Advisory>>, IndexError> {
-        let prefix = key::encode(&(ecosystem, package));
-        self.index.advisories().found(Table::AdvisoryPackages, prefix, |(_, _, id): (String, String, String)| id)
+        let (prefix, parts) = (key::encode(&(ecosystem, package)), AdvisoryParts::Package { ecosystem, package });
+        let id = |(_, _, id): (String, String, String)| id;
+        self.index.advisories().found(Table::AdvisoryPackages, prefix, parts, id)
     }
 
     fn named(&self, id: &str) -> Result<Vec<Arc<Advisory>>, IndexError> {
-        self.index.advisories().found(Table::AdvisoryNames, key::encode(id), |(_, id): (String, String)| id)
+        self.index.advisories().under_name(id, AdvisoryParts::All)
+    }
+
+    fn rated(&self, id: &str) -> Result<Vec<Arc<Advisory>>, IndexError> {
+        self.index.advisories().under_name(id, AdvisoryParts::Ratings)
     }
 
     fn feed(&self, ecosystem: &Ecosystem) -> Result<Option<Feed>, IndexError> {
         self.index.get(Table::Feeds, &feed_key(ecosystem))
+    }
+
+    fn feeds(&self, ecosystem: &str) -> Result<Vec<Feed>, IndexError> {
+        self.index.advisories().feeds_of(ecosystem)
+    }
+
+    fn cve_ratings(&self, cve: &str) -> Result<Vec<Rating>, IndexError> {
+        Ok(self.index.cves().get(cve)?.ratings)
     }
 }
 
@@ -129,12 +183,31 @@ fn feed_key(ecosystem: &Ecosystem) -> Vec<u8> {
     key::encode(&(ecosystem.name(), ecosystem.release().unwrap_or_default()))
 }
 
-pub(super) fn put_feed(batch: &mut Batch, feed: &Feed) {
+fn put_feed(batch: &mut Batch, feed: &Feed) {
     batch.put(Table::Feeds, feed_key(&feed.ecosystem), record::encode(feed));
 }
 
-pub(super) fn delete_feed(batch: &mut Batch, feed: &Feed) {
-    batch.delete(Table::Feeds, feed_key(&feed.ecosystem));
+/// Adds the replacement of an ecosystem's feeds to a batch. Where a release came or went, whether anything speaks for an image has
+/// changed, and not only for those that hold a changed record's package: the whole ecosystem is touched. The caller holds the lock
+/// of advisories.
+pub(super) fn replace_feeds(
+    index: &Index,
+    batch: &mut Batch,
+    ecosystem: &str,
+    feeds: &[Feed],
+) -> Result<(), IndexError> {
+    let before = index.advisories().feeds_of(ecosystem)?;
+    for feed in &before {
+        batch.delete(Table::Feeds, feed_key(&feed.ecosystem));
+    }
+    for feed in feeds {
+        put_feed(batch, feed);
+    }
+    let releases = |feeds: &[Feed]| feeds.iter().map(|feed| feed.ecosystem.clone()).collect::<BTreeSet<_>>();
+    if releases(&before) != releases(feeds) {
+        note_one(batch, &Touch::Ecosystem(ecosystem.to_owned()));
+    }
+    Ok(())
 }
 
 pub(super) fn put_import(batch: &mut Batch, ecosystem: &str, import: &ImportRecord) {
@@ -167,6 +240,6 @@ fn ways(advisory: &Advisory) -> BTreeSet<(Table, Vec<u8>)> {
     let packages = advisory.affected.iter().map(|affected| (affected.ecosystem.name(), &affected.package));
     let packages =
         packages.map(|(ecosystem, package)| (Table::AdvisoryPackages, key::encode(&(ecosystem, package, id))));
-    let names = std::iter::once(id).chain(&advisory.aliases).chain(&advisory.upstream);
-    packages.chain(names.map(|name| (Table::AdvisoryNames, key::encode(&(name, id))))).collect()
+    let names = advisory.found_under();
+    packages.chain(names.into_iter().map(|name| (Table::AdvisoryNames, key::encode(&(name, id))))).collect()
 }

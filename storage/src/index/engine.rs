@@ -67,6 +67,12 @@ tables! {
     ImageInventories = "image_inventories",
     /// manifest digest → findings.
     Findings = "findings",
+    /// (ecosystem name, package, manifest digest): which images are asked about a package.
+    PackageUsers = "package_users",
+    /// number → what one matching changed.
+    Events = "events",
+    /// (manifest digest, number): an image's events.
+    ImageEvents = "image_events",
     /// id → advisory.
     Advisories = "advisories",
     /// (ecosystem name, package, id).
@@ -79,6 +85,14 @@ tables! {
     AdvisoryImports = "advisory_imports",
     /// (ecosystem name, release) → feed.
     Feeds = "feeds",
+    /// (ecosystem name, package) → which note of it: packages to match again.
+    Touched = "touched",
+    /// any name of a vulnerability → which note of it.
+    TouchedNames = "touched_names",
+    /// (source, generation, CVE) → what the source says of it.
+    Cves = "cves",
+    /// source → state of its refreshes.
+    CveSources = "cve_sources",
 }
 
 /// One row.

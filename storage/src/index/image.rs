@@ -3,6 +3,7 @@
 //! Owns the invariant that an image has exactly one place in each order, that of its current row: both orders and the users
 //! of its layers move in the batch that writes the row.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -123,21 +124,15 @@ impl<'a> Images<'a> {
             return Ok(old);
         }
         let mut batch = Batch::new();
-        if let Some(old) = &old {
-            batch.delete(Table::ImageOrder, key::encode(&(NewestFirst(old.first_seen), manifest)));
-            batch.delete(Table::ImageStatus, key::encode(&(old.status.name(), NewestFirst(old.first_seen), manifest)));
-            for layer in old.layers.iter().filter(|layer| !new.layers.contains(layer)) {
-                batch.delete(Table::LayerUsers, key::encode(&(layer.digest, manifest)));
+        let (before, after) = (old.as_ref().map(|old| places(manifest, old)), places(manifest, &new));
+        // Most changes are of one field, and leave the image where it is in every order.
+        if before.as_ref() != Some(&after) {
+            for (table, key) in before.into_iter().flatten() {
+                batch.delete(table, key);
             }
-        }
-        batch.put(Table::ImageOrder, key::encode(&(NewestFirst(new.first_seen), manifest)), Vec::new());
-        batch.put(
-            Table::ImageStatus,
-            key::encode(&(new.status.name(), NewestFirst(new.first_seen), manifest)),
-            Vec::new(),
-        );
-        for layer in &new.layers {
-            batch.put(Table::LayerUsers, key::encode(&(layer.digest, manifest)), Vec::new());
+            for (table, key) in after {
+                batch.put(table, key, Vec::new());
+            }
         }
         batch.put(Table::Images, key::encode(manifest), record::encode(&new));
         self.index.write(batch)?;
@@ -193,6 +188,17 @@ impl<'a> Images<'a> {
         let next = if rows.next().transpose()?.is_some() { last } else { None };
         Ok(ImagePage { images, next })
     }
+}
+
+/// The rows that lead to an image: its place in each order, and its layers.
+fn places(manifest: &Digest, image: &ImageRecord) -> BTreeSet<(Table, Vec<u8>)> {
+    let newest = NewestFirst(image.first_seen);
+    let orders = [
+        (Table::ImageOrder, key::encode(&(newest, manifest))),
+        (Table::ImageStatus, key::encode(&(image.status.name(), newest, manifest))),
+    ];
+    let layers = image.layers.iter().map(|layer| (Table::LayerUsers, key::encode(&(layer.digest, manifest))));
+    orders.into_iter().chain(layers).collect()
 }
 
 #[cfg(test)]

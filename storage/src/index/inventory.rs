@@ -4,7 +4,7 @@ use weir_scanner::image::ImageInventory;
 use weir_scanner::oci::Digest;
 
 use super::engine::{Batch, Table};
-use super::{Index, IndexError, key, record};
+use super::{Index, IndexError, PackageUsers, key, lock, record};
 
 /// An image's inventory with its maker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +30,12 @@ impl<'a> Inventories<'a> {
         self.index.get(Table::ImageInventories, &key::encode(manifest))
     }
 
-    /// Keeps the inventory of an image.
+    /// Keeps the inventory of an image, and under which names its packages are asked about.
     pub fn put(&self, manifest: &Digest, inventory: &InventoryRecord) -> Result<(), IndexError> {
+        let _guard = lock(&self.index.locks.inventories);
+        let old = self.get(manifest)?;
         let mut batch = Batch::new();
+        PackageUsers::change(&mut batch, manifest, old.as_ref().map(|old| &old.inventory), &inventory.inventory);
         batch.put(Table::ImageInventories, key::encode(manifest), record::encode(inventory));
         self.index.write(batch)
     }

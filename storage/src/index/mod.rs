@@ -7,12 +7,19 @@
 
 mod advisory;
 mod advisory_import;
+mod advisory_increment;
 mod alias;
+mod cve;
+mod cve_import;
 mod door;
 pub mod engine;
 mod error;
+mod event;
 mod finding;
+mod finding_change;
+mod folder_writer;
 mod image;
+mod import_record;
 mod inventory;
 mod key;
 mod layer;
@@ -21,6 +28,8 @@ mod manifest;
 mod record;
 mod stamp;
 mod tag;
+mod touched;
+mod user;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,12 +37,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 
 pub use advisory::{Advisories, IndexAdvisories};
-pub use advisory_import::{AdvisoryImport, ImportCounts, ImportFinish, ImportRecord};
+pub use advisory_import::AdvisoryImport;
+pub use advisory_increment::{AdvisoryIncrement, FolderDifference};
 pub use alias::{AliasEdge, AliasKind, AliasTarget, Aliases, EdgeKind};
+pub use cve::{CveKind, CveRecord, CveSourceRecord, CveState, Cves};
+pub use cve_import::{CveCounts, CveFinish, CveImport, CveImportError};
 use engine::{Batch, Engine, MemoryEngine, RocksEngine, Rows, Scan, Table};
 pub use error::{EngineFailure, IndexError, RecordError};
-pub use finding::{Findings, FindingsRecord};
+pub use event::{
+    ClosedReason, EventCursor, EventKind, EventPage, EventRecord, Events, FindingEvent, InvalidEventCursor,
+    ListedEvent, OpenedReason,
+};
+pub use finding::{Findings, FindingsRecord, Matched};
 pub use image::{ImageCursor, ImageLayer, ImagePage, ImageRecord, Images, InvalidImageCursor};
+pub use import_record::{ImportCounts, ImportFinish, ImportRecord, IncrementFinish, SourceFailure, Validators};
 pub use inventory::{Inventories, InventoryRecord};
 pub use layer::{LayerOutcome, Layers};
 pub use link::{LinkKind, LinkRecord, Links};
@@ -41,6 +58,8 @@ pub use manifest::{ChildKind, ChildLink, ManifestPut, ManifestRecord, Manifests}
 use record::Record;
 pub use stamp::{StampRecord, Stamps};
 pub use tag::{TagRecord, Tags};
+pub use touched::{Touch, Touched, TouchedRow};
+pub use user::PackageUsers;
 
 /// The schema this version writes: raised when a change needs a migration that a record's version byte cannot carry.
 const SCHEMA: i64 = 1;
@@ -62,7 +81,10 @@ struct Locks {
     tags: Mutex<()>,
     images: Mutex<()>,
     findings: Mutex<()>,
+    inventories: Mutex<()>,
+    /// Taken before `cves` where both are.
     advisories: Mutex<()>,
+    cves: Mutex<()>,
 }
 
 impl Index {
@@ -142,14 +164,34 @@ impl Index {
         Inventories::new(self)
     }
 
+    /// Which images hold a package that advisories speak of.
+    pub fn package_users(&self) -> PackageUsers<'_> {
+        PackageUsers::new(self)
+    }
+
     /// What matching found.
     pub fn findings(&self) -> Findings<'_> {
         Findings::new(self)
     }
 
+    /// What opened, changed and closed.
+    pub fn events(&self) -> Events<'_> {
+        Events::new(self)
+    }
+
     /// Advisories and the feeds they came from.
     pub fn advisories(&self) -> Advisories<'_> {
         Advisories::new(self)
+    }
+
+    /// What is known of CVEs beside the advisories.
+    pub fn cves(&self) -> Cves<'_> {
+        Cves::new(self)
+    }
+
+    /// What imports touched and no match has answered yet.
+    pub fn touched(&self) -> Touched<'_> {
+        Touched::new(self)
     }
 
     /// Small named values.

@@ -6,14 +6,19 @@
 
 mod advisory;
 mod common;
+mod cve;
+mod event;
 mod finding;
 mod image;
+mod import;
 mod layer;
 mod manifest;
 #[cfg(test)]
 mod samples;
 
-pub(crate) use advisory::MarkRecord;
+pub(crate) use advisory::AdvisoryParts;
+use advisory::read_parts;
+pub(crate) use import::MarkRecord;
 use serde::{Deserialize, Serialize};
 
 use super::RecordError;
@@ -59,11 +64,31 @@ pub(crate) fn encode<R: Record>(record: &R) -> Vec<u8> {
 
 /// The value of a row.
 pub(crate) fn decode<R: Record>(table: Table, key: &[u8], bytes: &[u8]) -> Result<R, RecordError> {
+    decode_by(table, key, bytes, R::VERSION, R::read)
+}
+
+/// Some parts of an advisory's row.
+pub(crate) fn decode_parts(
+    key: &[u8],
+    bytes: &[u8],
+    parts: AdvisoryParts<'_>,
+) -> Result<weir_scanner::advisory::Advisory, RecordError> {
+    let newest = weir_scanner::advisory::Advisory::VERSION;
+    decode_by(Table::Advisories, key, bytes, newest, |version, body| read_parts(version, body, parts))
+}
+
+fn decode_by<R>(
+    table: Table,
+    key: &[u8],
+    bytes: &[u8],
+    newest: u8,
+    read: impl Fn(u8, &[u8]) -> Result<R, Unreadable>,
+) -> Result<R, RecordError> {
     let Some((version, body)) = bytes.split_first() else {
         return Err(RecordError::damaged(table.name(), key, "it is empty"));
     };
-    R::read(*version, body).map_err(|unreadable| match unreadable {
-        Unreadable::Version if *version > R::VERSION => RecordError::Newer { table: table.name(), version: *version },
+    read(*version, body).map_err(|unreadable| match unreadable {
+        Unreadable::Version if *version > newest => RecordError::Newer { table: table.name(), version: *version },
         Unreadable::Version => {
             RecordError::damaged(table.name(), key, format!("no version {version} was ever written"))
         }

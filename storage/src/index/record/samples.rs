@@ -6,8 +6,10 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use weir_scanner::advisory::epss::EpssScore;
+use weir_scanner::advisory::kev::KevEntry;
 use weir_scanner::advisory::{Advisory, Affected, AffectedRange, Feed, RangeEvent, Rating, RatingValue};
-use weir_scanner::finding::{CvssScore, Finding, ImageFindings, Severity};
+use weir_scanner::finding::{CvssScore, Finding, FixState, ImageFindings, Severity, Uncovered, UncoveredReason};
 use weir_scanner::image::{Base, ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
 use weir_scanner::layer::{Channel, ChannelKind, Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
 use weir_scanner::oci::{Algorithm, Digest, HistoryEntry, MediaType, Repository};
@@ -15,6 +17,7 @@ use weir_scanner::package::{Distribution, Ecosystem, Package, PackageType, Sourc
 use weir_scanner::risk::{Risk, RiskKind};
 
 use super::*;
+use crate::index::cve::CveRatings;
 use crate::index::*;
 
 fn path(name: &str) -> PathBuf {
@@ -212,7 +215,7 @@ fn feed() -> Feed {
     Feed { ecosystem: Ecosystem::parse("Debian:12"), records: 51_000, as_of: Some(5), fetched_at: 6 }
 }
 
-fn findings() -> FindingsRecord {
+fn first_findings() -> FindingsRecord {
     let cvss = CvssScore { version: "3.1".into(), score: 7.5, vector: "CVSS:3.1/AV:N".into() };
     let finding = Finding {
         id: "CVE-2023-0464".into(),
@@ -223,15 +226,66 @@ fn findings() -> FindingsRecord {
         severity: Severity::High,
         cvss: Some(cvss),
         fixed_version: Some("3.0.9-1".into()),
+        fix_state: FixState::Fixed,
         summary: "openssl".into(),
+        ..Finding::default()
     };
     let findings = ImageFindings {
         findings: vec![finding],
         feeds: vec![feed()],
         missing_feeds: vec!["npm".into()],
         uncovered_packages: 4,
+        uncovered: Vec::new(),
     };
-    FindingsRecord::next(None, findings, 1_700_000_000)
+    FindingsRecord::next(None, findings, 1_700_000_000, String::new())
+}
+
+fn findings() -> FindingsRecord {
+    let mut record = first_findings();
+    record.matched_by = "f1/1".into();
+    let finding = &mut record.findings.findings[0];
+    finding.rated_by = Some("nvd".into());
+    finding.ratings = [
+        ("nvd", RatingValue::Cvss("CVSS:3.1/AV:N".into())),
+        ("Ubuntu", RatingValue::Word("medium".into())),
+        ("GHSA-1", RatingValue::Score("7.5".into())),
+    ]
+    .map(|(source, value)| Rating { source: source.into(), value })
+    .into();
+    finding.fix_state = FixState::Pro;
+    finding.other_fixes = vec!["3.1.1-1".into()];
+    finding.imports = vec!["net/http".into()];
+    finding.covered_by = Some("pkg:deb/debian/libssl-dev@3".into());
+    let examples = vec!["pkg:npm/a@1".into()];
+    record.findings.uncovered =
+        vec![Uncovered { ecosystem: "npm".into(), reason: UncoveredReason::MissingFeed, packages: 4, examples }];
+    record
+}
+
+fn event() -> EventRecord {
+    let change = |kind| FindingEvent {
+        kind,
+        id: "CVE-2023-0464".into(),
+        package: "pkg:deb/debian/libssl3@3".into(),
+        severity: Severity::High,
+        fixed_version: Some("3.0.9-1".into()),
+    };
+    let kinds = [
+        EventKind::Opened(OpenedReason::NewImage),
+        EventKind::Opened(OpenedReason::DetectorChanged),
+        EventKind::Rerated(Severity::Unknown),
+        EventKind::Closed(ClosedReason::FixedInFeed),
+        EventKind::Closed(ClosedReason::DetectorChanged),
+    ];
+    EventRecord { at: 1_700_000_000, image: sha512(), changes: kinds.map(change).into() }
+}
+
+fn first_advisory() -> Advisory {
+    let mut advisory = advisory();
+    advisory.affected[0].binaries.clear();
+    advisory.affected[0].imports.clear();
+    advisory.affected[0].ratings.truncate(1);
+    advisory
 }
 
 fn advisory() -> Advisory {
@@ -249,7 +303,9 @@ fn advisory() -> Advisory {
         package: "openssl".into(),
         ranges: vec![AffectedRange { events }],
         versions: vec!["1.0".into()],
-        ratings: vec![rating(RatingValue::Word("medium".into()))],
+        binaries: vec!["libssl3".into()],
+        imports: vec!["net/http".into()],
+        ratings: vec![rating(RatingValue::Word("medium".into())), rating(RatingValue::Score("7.5".into()))],
     };
     Advisory {
         id: "USN-1".into(),
@@ -264,14 +320,54 @@ fn advisory() -> Advisory {
     }
 }
 
-fn import() -> ImportRecord {
+fn validators(etag: &str) -> Validators {
+    Validators { etag: Some(etag.into()), last_modified: Some("Mon".into()) }
+}
+
+fn failure() -> Option<SourceFailure> {
+    Some(SourceFailure { at: 7, error: "cut".into() })
+}
+
+fn first_import() -> ImportRecord {
     ImportRecord {
         generation: 3,
         imported_at: Some(1),
         checked_at: Some(2),
         records: 4,
-        etag: Some("\"e\"".into()),
-        last_modified: Some("Mon".into()),
+        archive: validators("\"e\""),
+        ..ImportRecord::default()
+    }
+}
+
+fn import() -> ImportRecord {
+    ImportRecord {
+        location: Some("https://feeds.example/osv".into()),
+        list: validators("\"l\""),
+        newest: Some(5),
+        failure: failure(),
+        ..first_import()
+    }
+}
+
+fn kev() -> KevEntry {
+    KevEntry {
+        date_added: "2025-08-25".into(),
+        due_date: Some("2025-09-15".into()),
+        ransomware: true,
+        name: "Git".into(),
+    }
+}
+
+fn cve_state() -> CveState {
+    CveState {
+        current: Some(2),
+        generation: 3,
+        records: 1404,
+        as_of: Some("2025-08-25".into()),
+        fetched_at: Some(9),
+        location: Some("https://feeds.example/kev.json".into()),
+        validators: validators("\"k\""),
+        failure: failure(),
     }
 }
 
@@ -298,11 +394,20 @@ fn every_sample_reads_as_what_it_was_written_from() {
     }
     check("inventory", 1, &first_inventory());
     check("inventory", 2, &inventory());
-    check("findings", 1, &findings());
-    check("advisory", 1, &advisory());
-    check("mark", 1, &MarkRecord { generation: 300 });
-    check("import", 1, &import());
+    check("findings", 1, &first_findings());
+    check("findings", 2, &findings());
+    check("event", 1, &event());
+    check("advisory", 1, &first_advisory());
+    check("advisory", 2, &advisory());
+    check("mark", 1, &MarkRecord { generation: 300, modified: None });
+    check("mark", 2, &MarkRecord { generation: 300, modified: Some(1_700_000_000) });
+    check("import", 1, &first_import());
+    check("import", 2, &import());
     check("feed", 1, &feed());
+    check("kev", 1, &kev());
+    check("epss", 1, &EpssScore { score: 0.033_51, percentile: 0.8765 });
+    check("cve-ratings", 1, &CveRatings(advisory().ratings));
+    check("cve-state", 1, &cve_state());
 }
 
 /// Reads bytes as every record there is; only a panic fails.
@@ -319,10 +424,15 @@ fn read_as_all(bytes: &[u8]) {
     read::<LayerOutcome>(bytes);
     read::<InventoryRecord>(bytes);
     read::<FindingsRecord>(bytes);
+    read::<EventRecord>(bytes);
     read::<Advisory>(bytes);
     read::<MarkRecord>(bytes);
     read::<ImportRecord>(bytes);
     read::<Feed>(bytes);
+    read::<KevEntry>(bytes);
+    read::<EpssScore>(bytes);
+    read::<CveRatings>(bytes);
+    read::<CveState>(bytes);
 }
 
 proptest! {
