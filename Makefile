@@ -20,7 +20,7 @@ FUZZ_SECONDS ?= 3600
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test check fuzz bench image install-build install-run install-bench
+.PHONY: help build demo demo-advisory test check fuzz bench image install-build install-run install-bench
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -43,6 +43,9 @@ image: install-run ## makes the image that demo, tests and benchmarks pull
 
 demo: build image ## pulls an image through weir and prints what was found; ONCE=1 ends it
 	@deploy/demo/demo.sh
+
+demo-advisory: build install-run ## publishes an advisory and shows the finding appear without a pull
+	@deploy/demo/advisory.sh
 
 check: install-build ## the fast part of the tests: fmt, clippy, docs, unit tests, dependencies
 	$(PHASE) format cargo fmt --all --check

@@ -26,6 +26,8 @@ pub enum LocalRequest {
         /// A directory or URL laid out as the public OSV bucket.
         source: String,
     },
+    /// Ask the configured source for what changed.
+    RefreshAdvisories,
     /// State what advisories are there.
     AdvisoryStatus,
 }
@@ -152,6 +154,7 @@ mod tests {
             let answer = match request {
                 LocalRequest::AdvisoryStatus => LocalAnswer::Done { result: serde_json::json!(7) },
                 LocalRequest::ImportAdvisories { source } => LocalAnswer::Error { message: source },
+                LocalRequest::RefreshAdvisories => LocalAnswer::Error { message: "not asked".into() },
             };
             answers.send(LocalAnswer::Progress { text: "half".into() }).await.unwrap();
             answers.send(answer).await.unwrap();

@@ -4,10 +4,23 @@
 //! Owns when a feed is fetched and when an image is matched. A feed that cannot be had never touches what is stored, and a
 //! stopped one never touches a pull: it shows as stale.
 
+mod cve;
+mod fetch;
+mod freshness;
 mod import;
+mod records;
+mod refresh;
+mod rematch;
+mod rollback;
 mod schedule;
 mod source;
+mod upgrade;
 
+pub use cve::{CveRefreshed, CveSource, CveSources, refresh_cve, refresh_cves};
+pub use fetch::{FetchedFile, SourceError};
+pub use freshness::RefreshLine;
 pub use import::{ImportError, ImportReport, import_feed};
-pub use schedule::{AdvisoryParts, AdvisoryService, Refreshed};
-pub use source::{FeedSource, SourceError};
+pub use refresh::{Refreshed, refresh_feed};
+pub use rollback::Rollback;
+pub use schedule::{AdvisoryParts, AdvisoryService};
+pub use source::FeedSource;

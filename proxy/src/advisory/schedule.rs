@@ -1,37 +1,45 @@
 //! When feeds are fetched and images matched.
 //!
 //! A feed is fetched when an image first needs it, when it is configured, and once every `advisory.refresh`. An image is matched
-//! when its inventory is new and its feeds have been asked for, and again after any feed changed.
+//! when its inventory is new and its feeds have been asked for, and again when an import touched a package it holds. Fetching
+//! and matching go on side by side: a feed that stalls keeps only the images that wait for it.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, interval_at};
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::Digest;
-use weir_storage::index::{Index, IndexError};
+use weir_storage::index::{FindingEvent, Index, IndexError};
 
-use super::import::{ImportReport, import_feed};
-use super::source::{FeedSource, Fetched};
+use super::cve::CveSources;
+use super::rematch::{Rematch, Step};
+use super::source::FeedSource;
+use super::upgrade::upgrade;
 use crate::clock::Clock;
 use crate::metrics::AdvisoryMetrics;
-use crate::scan::{Composed, match_image};
+use crate::scan::Composed;
 use crate::tasks::Tasks;
 
-/// Images matched between two looks at whether weir is stopping.
+/// Images listed at a time.
 const PAGE: usize = 64;
-/// How often images that were missed are looked for.
+/// How often images that were missed are looked for, and old events removed.
 const ROUND: Duration = Duration::from_secs(60);
 
 /// What the service is built from.
 pub struct AdvisoryParts {
     /// Where feeds come from.
     pub source: FeedSource,
+    /// Where what is known of single CVEs comes from.
+    pub cves: CveSources,
     /// Ecosystems fetched before an image needs them.
     pub configured: Vec<String>,
     /// Time between refreshes.
     pub refresh: Duration,
+    /// How long events are kept.
+    pub event_retention: Duration,
     /// The index.
     pub index: Index,
     /// The advisories' instruments.
@@ -44,59 +52,78 @@ pub struct AdvisoryParts {
 
 /// The service. Clones share everything.
 #[derive(Clone)]
-pub struct AdvisoryService(Arc<Inner>);
+pub struct AdvisoryService(pub(super) Arc<Inner>);
 
-struct Inner {
-    parts: AdvisoryParts,
+pub(super) struct Inner {
+    pub(super) parts: AdvisoryParts,
     /// Ecosystems whose feed was asked for since the start, with or without success.
-    asked: Mutex<BTreeSet<String>>,
+    pub(super) asked: Mutex<BTreeSet<String>>,
+    /// What is to be fetched soon.
+    pub(super) wanted: Mutex<Wanted>,
+    wanting: Notify,
+    /// Feeds were asked for: waiting images may go on, and packages may have been touched.
+    pub(super) fetched: Notify,
     /// One import at a time: two of the same feed would undo each other, and memory stays one batch.
-    importing: tokio::sync::Mutex<()>,
+    pub(super) importing: tokio::sync::Mutex<()>,
+    rematch: Arc<Mutex<Rematch>>,
 }
 
-/// What a refresh of one feed came to.
-#[derive(Clone, Debug)]
-pub enum Refreshed {
-    /// The source has nothing newer.
-    Unchanged,
-    /// The source has no such feed.
-    Absent,
-    /// It was imported.
-    Imported(ImportReport),
-    /// It failed, and why.
-    Failed(String),
+#[derive(Default)]
+pub(super) struct Wanted {
+    all: bool,
+    pub(super) ecosystems: BTreeSet<String>,
 }
 
 impl AdvisoryService {
     /// Builds the service; nothing is fetched yet.
     pub fn new(parts: AdvisoryParts) -> Self {
-        Self(Arc::new(Inner { parts, asked: Mutex::default(), importing: tokio::sync::Mutex::new(()) }))
+        Self(Arc::new(Inner {
+            parts,
+            asked: Mutex::default(),
+            wanted: Mutex::default(),
+            wanting: Notify::new(),
+            fetched: Notify::new(),
+            importing: tokio::sync::Mutex::new(()),
+            rematch: Arc::default(),
+        }))
     }
 
     /// Matches what the scanner announces and refreshes feeds until cancelled.
-    pub async fn run(self, mut composed: mpsc::Receiver<Composed>) {
+    pub async fn run(self, composed: mpsc::Receiver<Composed>) {
         let token = self.0.parts.tasks.token();
-        let work = async {
-            self.begin().await;
-            let mut refresh =
-                tokio::time::interval_at(tokio::time::Instant::now() + self.0.parts.refresh, self.0.parts.refresh);
-            let mut round = tokio::time::interval_at(tokio::time::Instant::now() + ROUND, ROUND);
-            loop {
-                tokio::select! {
-                    image = composed.recv() => match image {
-                        Some(image) => self.image_composed(image).await,
-                        None => return,
-                    },
-                    _ = refresh.tick() => self.refresh_all().await,
-                    _ = round.tick() => self.match_left().await,
-                }
-            }
-        };
+        let work = async { tokio::join!(self.keep_fresh(), self.keep_matched(composed)) };
         token.run_until_cancelled(work).await;
     }
 
-    /// The feeds known from before show their age at once; configured and known ones are refreshed.
-    async fn begin(&self) {
+    /// Asks for a refresh of everything, soon.
+    pub fn refresh_soon(&self) {
+        locked(&self.0.wanted).all = true;
+        self.0.wanting.notify_one();
+    }
+
+    async fn keep_fresh(&self) {
+        self.show_ages().await;
+        self.refresh_all().await;
+        let refresh = self.0.parts.refresh;
+        let mut due = interval_at(Instant::now() + refresh, refresh);
+        loop {
+            tokio::select! {
+                () = self.0.wanting.notified() => {
+                    let Wanted { all, ecosystems } = std::mem::take(&mut *locked(&self.0.wanted));
+                    for ecosystem in ecosystems {
+                        self.refresh(&ecosystem).await;
+                    }
+                    if all {
+                        self.refresh_all().await;
+                    }
+                }
+                _ = due.tick() => drop(self.refresh_all().await),
+            }
+        }
+    }
+
+    /// The feeds known from before show their age at once.
+    async fn show_ages(&self) {
         match self.0.parts.index.run(|index| index.advisories().imports()).await {
             Ok(imports) => {
                 for (ecosystem, import) in imports {
@@ -107,159 +134,131 @@ impl AdvisoryService {
             }
             Err(error) => tracing::error!(%error, "the stored feeds could not be listed"),
         }
-        self.refresh_all().await;
-        self.match_left().await;
     }
 
-    async fn image_composed(&self, image: Composed) {
-        let new: BTreeSet<String> = {
-            let asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            image
-                .ecosystems
-                .iter()
-                .map(|ecosystem| ecosystem.name().to_owned())
-                .filter(|name| !asked.contains(name))
-                .collect()
-        };
-        let mut changed = false;
-        for ecosystem in new {
-            changed |= matches!(self.refresh(&ecosystem).await, Refreshed::Imported(_));
+    async fn keep_matched(&self, mut composed: mpsc::Receiver<Composed>) {
+        if let Err(error) = self.0.parts.index.run(upgrade).await {
+            tracing::error!(%error, "images of an earlier version could not be prepared for matching");
         }
-        if changed {
-            // Other images may hold packages of a feed that was met now; this one is among them.
-            self.match_all().await;
-        } else {
-            self.match_one(image.digest).await;
-        }
-    }
-
-    /// Refreshes every feed that is configured or was imported before.
-    pub async fn refresh_all(&self) {
-        let stored = self.0.parts.index.run(|index| index.advisories().imports()).await.unwrap_or_default();
-        let names: BTreeSet<String> =
-            stored.into_iter().map(|(name, _)| name).chain(self.0.parts.configured.iter().cloned()).collect();
-        let mut changed = false;
-        for ecosystem in names {
-            changed |= matches!(self.refresh(&ecosystem).await, Refreshed::Imported(_));
-        }
-        if changed {
-            self.match_all().await;
-        }
-    }
-
-    /// Fetches one feed from the configured source where it changed, and imports it.
-    pub async fn refresh(&self, ecosystem: &str) -> Refreshed {
-        self.refresh_from(&self.0.parts.source, ecosystem).await
-    }
-
-    /// The same from any source.
-    pub async fn refresh_from(&self, source: &FeedSource, ecosystem: &str) -> Refreshed {
-        let _importing = self.0.importing.lock().await;
-        let outcome = self.fetch_and_import(source, ecosystem).await;
-        self.0.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(ecosystem.to_owned());
-        let now = self.0.parts.clock.now();
-        match &outcome {
-            Refreshed::Imported(report) => {
-                tracing::info!(
-                    ecosystem,
-                    records = report.counts.records,
-                    changed = report.counts.changed,
-                    skipped = report.skipped,
-                    "advisories imported"
-                );
-                for example in &report.examples {
-                    tracing::warn!(ecosystem, "an advisory was skipped: {example}");
+        let mut waiting = Vec::new();
+        let mut round = tokio::time::interval(ROUND);
+        let mut busy = true;
+        loop {
+            tokio::select! {
+                biased;
+                image = composed.recv() => match image {
+                    Some(image) => waiting.extend(self.admit(image).await),
+                    None => return,
+                },
+                () = self.0.fetched.notified() => {
+                    let images = std::mem::take(&mut waiting);
+                    for image in images {
+                        waiting.extend(self.admit(image).await);
+                    }
+                    busy = true;
                 }
+                _ = round.tick() => self.look_around().await,
+                // Always ready: what is above goes first, and this goes on while there is something to do.
+                () = std::future::ready(()), if busy => busy = self.step().await,
             }
-            Refreshed::Failed(error) => {
-                tracing::error!(ecosystem, error, "advisories could not be refreshed; what is stored stays")
-            }
-            Refreshed::Absent => tracing::info!(ecosystem, "the source has no feed of this name"),
-            Refreshed::Unchanged => {}
         }
-        if !matches!(outcome, Refreshed::Absent) {
-            self.0.parts.metrics.refreshed(ecosystem, !matches!(outcome, Refreshed::Failed(_)), now);
-        }
-        outcome
     }
 
-    async fn fetch_and_import(&self, source: &FeedSource, ecosystem: &str) -> Refreshed {
-        let (name, now) = (ecosystem.to_owned(), self.0.parts.clock.now());
-        let known = self.0.parts.index.run({
-            let name = name.clone();
-            move |index| index.advisories().import(&name)
-        });
-        let known = match known.await {
-            Ok(known) => known,
-            Err(error) => return Refreshed::Failed(error.to_string()),
+    /// Matches an image, or gives it back while a feed it needs was never asked for.
+    async fn admit(&self, image: Composed) -> Option<Composed> {
+        let unasked: Vec<String> = {
+            let asked = locked(&self.0.asked);
+            let names = image.ecosystems.iter().map(|ecosystem| ecosystem.name().to_owned());
+            names.filter(|name| !asked.contains(name)).collect()
         };
-        let outcome = match source.fetch(ecosystem, known.as_ref()).await {
-            Ok(Fetched::Unchanged) => self
-                .0
-                .parts
-                .index
-                .run(move |index| index.advisories().unchanged(&name, now))
-                .await
-                .map(|()| Refreshed::Unchanged),
-            Ok(Fetched::Absent) => Ok(Refreshed::Absent),
-            Ok(Fetched::Archive(archive)) => {
-                let import = move |index: &Index| Ok::<_, IndexError>(import_feed(index, &name, archive, now));
-                self.0.parts.index.run(import).await.map(|result| match result {
-                    Ok(report) => Refreshed::Imported(report),
-                    Err(error) => Refreshed::Failed(error.to_string()),
-                })
-            }
-            Err(error) => return Refreshed::Failed(error.to_string()),
-        };
-        outcome.unwrap_or_else(|error| Refreshed::Failed(error.to_string()))
+        if unasked.is_empty() {
+            self.match_one(image.digest).await;
+            return None;
+        }
+        locked(&self.0.wanted).ecosystems.extend(unasked);
+        self.0.wanting.notify_one();
+        Some(image)
     }
 
     async fn match_one(&self, digest: Digest) {
-        let now = self.0.parts.clock.now();
-        match self.0.parts.index.run(move |index| match_image(index, &digest, now)).await {
-            Ok(_) => tracing::debug!(image.digest = %digest, "image matched"),
+        let (now, rematch) = (self.0.parts.clock.now(), Arc::clone(&self.0.rematch));
+        match self.0.parts.index.run(move |index| locked(&rematch).one(index, &digest, now)).await {
+            Ok(events) => self.count(&events),
             Err(error) => tracing::error!(image.digest = %digest, %error, "the image could not be matched"),
         }
     }
 
-    /// Matches every image that was read.
-    pub async fn match_all(&self) {
-        self.match_where(|_| true).await;
+    /// Matches again all that imports touched.
+    pub async fn settle(&self) {
+        while self.step().await {}
     }
 
-    /// Matches images that were read and not matched since.
-    async fn match_left(&self) {
-        self.match_where(|matched_at| matched_at.is_none()).await;
-    }
-
-    async fn match_where(&self, wanted: impl Fn(Option<i64>) -> bool) {
-        for status in [ScanStatus::Complete, ScanStatus::Partial] {
-            let mut after = None;
-            loop {
-                let from = after.take();
-                let page = match self
-                    .0
-                    .parts
-                    .index
-                    .run(move |index| index.images().list_by_status(status, from.as_ref(), PAGE))
-                    .await
-                {
-                    Ok(page) => page,
-                    Err(error) => {
-                        tracing::error!(%error, "images could not be listed for matching");
-                        return;
-                    }
-                };
-                for (digest, record) in page.images {
-                    if wanted(record.matched_at) {
-                        self.match_one(digest).await;
-                    }
+    /// Matches again a few of the images that imports touched; whether more is to be done.
+    async fn step(&self) -> bool {
+        let (now, rematch) = (self.0.parts.clock.now(), Arc::clone(&self.0.rematch));
+        match self.0.parts.index.run(move |index| locked(&rematch).step(index, now)).await {
+            Ok(Step { images, events, more }) => {
+                if !events.is_empty() {
+                    tracing::info!(images, changes = events.len(), "findings changed with the advisories");
                 }
-                match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
-                }
+                self.count(&events);
+                more
+            }
+            Err(error) => {
+                // The rows are still there, so the next round tries again.
+                tracing::error!(%error, "images could not be matched again");
+                false
             }
         }
     }
+
+    fn count(&self, events: &[FindingEvent]) {
+        for event in events {
+            self.0.parts.metrics.finding(event);
+        }
+    }
+
+    /// Matches images that were read and not matched since, tries again what failed, and removes events that are too old.
+    async fn look_around(&self) {
+        for status in [ScanStatus::Complete, ScanStatus::Partial] {
+            if let Err(error) = self.match_left(status).await {
+                tracing::error!(%error, "images could not be listed for matching");
+            }
+        }
+        let retention = i64::try_from(self.0.parts.event_retention.as_secs()).unwrap_or(i64::MAX);
+        let before = self.0.parts.clock.now().saturating_sub(retention);
+        loop {
+            match self.0.parts.index.run(move |index| index.events().trim(before)).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "old events could not be removed");
+                    break;
+                }
+            }
+        }
+        self.0.fetched.notify_one();
+    }
+
+    async fn match_left(&self, status: ScanStatus) -> Result<(), IndexError> {
+        let mut after = None;
+        loop {
+            let from = after.take();
+            let page =
+                self.0.parts.index.run(move |index| index.images().list_by_status(status, from.as_ref(), PAGE)).await?;
+            for (digest, record) in page.images {
+                if record.matched_at.is_none() {
+                    self.match_one(digest).await;
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,40 +5,25 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use weir_storage::index::{Index, IndexError};
+use weir_storage::index::{CveSourceRecord, Index, IndexError};
 
 use crate::admin::local::{LocalAnswer, LocalRequest};
-use crate::advisory::{AdvisoryService, FeedSource, Refreshed};
+use crate::advisory::{AdvisoryService, FeedSource, RefreshLine};
 use crate::tasks::Tasks;
 
-/// One ecosystem's line in the answer to an import.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportLine {
-    /// The ecosystem.
-    pub ecosystem: String,
-    /// Records now stored of it, where it was imported.
-    pub records: Option<u64>,
-    /// Records that were new or changed.
-    pub changed: u64,
-    /// Records that could not be read.
-    pub skipped: u64,
-    /// `imported`, `unchanged`, `absent`, or why it failed.
-    pub outcome: String,
-    /// Whether it failed.
-    pub failed: bool,
-}
-
-/// One feed's line in the answer to a status.
+/// One feed or source of CVEs, as the status shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedLine {
-    /// The ecosystem with its release.
-    pub ecosystem: String,
-    /// Records that speak for it.
+    /// The ecosystem with its release; `kev`, `epss` or `cvss` for what is known of single CVEs.
+    pub source: String,
+    /// Its records.
     pub records: u64,
-    /// The newest record's change, seconds since the epoch.
+    /// The newest record's time, where it has one, seconds since the epoch.
     pub as_of: Option<i64>,
-    /// When it was fetched, seconds since the epoch.
-    pub fetched_at: i64,
+    /// When it was last fetched or confirmed, seconds since the epoch; `None` where it never was.
+    pub fetched_at: Option<i64>,
+    /// Why the last refresh failed, where it did.
+    pub error: Option<String>,
 }
 
 pub(super) fn listen(data: &Path, tasks: &Tasks, advisories: AdvisoryService, index: Index) -> io::Result<()> {
@@ -69,8 +54,11 @@ async fn answer(
             let lines =
                 import(advisories, &source, |text| answers.try_send(LocalAnswer::Progress { text }).unwrap_or(()))
                     .await?;
-            advisories.match_all().await;
+            advisories.settle().await;
             serde_json::to_value(lines).map_err(|error| error.to_string())
+        }
+        LocalRequest::RefreshAdvisories => {
+            serde_json::to_value(refresh(advisories).await).map_err(|error| error.to_string())
         }
         LocalRequest::AdvisoryStatus => {
             let feeds = index.run(feed_lines).await.map_err(|error| error.to_string())?;
@@ -87,41 +75,50 @@ pub async fn import(
     advisories: &AdvisoryService,
     source: &FeedSource,
     mut progress: impl FnMut(String),
-) -> Result<Vec<ImportLine>, String> {
+) -> Result<Vec<RefreshLine>, String> {
     let ecosystems = source.ecosystems().await.map_err(|error| error.to_string())?;
     let total = ecosystems.len();
     let mut lines = Vec::with_capacity(total);
     for (done, ecosystem) in (1..).zip(ecosystems) {
         progress(format!("{done}/{total} {ecosystem}"));
-        let line = match advisories.refresh_from(source, &ecosystem).await {
-            Refreshed::Imported(report) => ImportLine {
-                ecosystem,
-                records: Some(report.counts.records),
-                changed: report.counts.changed,
-                skipped: report.skipped,
-                outcome: "imported".into(),
-                failed: false,
-            },
-            Refreshed::Unchanged => plain(ecosystem, "unchanged".into(), false),
-            Refreshed::Absent => plain(ecosystem, "absent".into(), false),
-            Refreshed::Failed(error) => plain(ecosystem, error, true),
-        };
-        lines.push(line);
+        let outcome = advisories.refresh_from(source, &ecosystem).await;
+        lines.push(RefreshLine::of_feed(ecosystem, outcome));
     }
     Ok(lines)
 }
 
-const fn plain(ecosystem: String, outcome: String, failed: bool) -> ImportLine {
-    ImportLine { ecosystem, records: None, changed: 0, skipped: 0, outcome, failed }
+/// Asks the configured source for what changed, and matches again what that touched.
+pub async fn refresh(advisories: &AdvisoryService) -> Vec<RefreshLine> {
+    let lines = advisories.refresh_all().await;
+    advisories.settle().await;
+    lines
 }
 
-/// The stored feeds. Blocks.
+/// The stored feeds, what is known of single CVEs, and folders of which nothing could be imported. Blocks.
 pub fn feed_lines(index: &Index) -> Result<Vec<FeedLine>, IndexError> {
-    let line = |feed: weir_scanner::advisory::Feed| FeedLine {
-        ecosystem: feed.ecosystem.to_string(),
-        records: feed.records,
-        as_of: feed.as_of,
-        fetched_at: feed.fetched_at,
-    };
-    Ok(index.advisories().feeds()?.into_iter().map(line).collect())
+    let mut lines = Vec::new();
+    let feeds = index.advisories().feeds()?;
+    for (folder, import) in index.advisories().imports()? {
+        let error = import.failure.map(|failure| failure.error);
+        let mut known = feeds.iter().filter(|feed| feed.ecosystem.name() == folder).peekable();
+        if known.peek().is_none() {
+            let fetched_at = import.checked_at;
+            lines.push(FeedLine { source: folder.clone(), records: 0, as_of: None, fetched_at, error: error.clone() });
+        }
+        lines.extend(known.map(|feed| FeedLine {
+            source: feed.ecosystem.to_string(),
+            records: feed.records,
+            as_of: feed.as_of,
+            fetched_at: Some(feed.fetched_at),
+            error: error.clone(),
+        }));
+    }
+    lines.extend(index.cves().sources()?.into_iter().map(|CveSourceRecord { kind, state }| FeedLine {
+        source: kind.to_string(),
+        records: state.records,
+        as_of: None,
+        fetched_at: state.fetched_at,
+        error: state.failure.map(|failure| failure.error),
+    }));
+    Ok(lines)
 }

@@ -9,6 +9,7 @@ mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
@@ -33,9 +34,9 @@ use crate::scan::{FetchBudget, Scanner, ScannerParts};
 use crate::tasks::Tasks;
 use crate::upstream::UpstreamLimits;
 
-pub use local::{FeedLine, ImportLine, feed_lines, import};
+pub use local::{FeedLine, feed_lines, import, refresh};
 pub use once::{once_parts, once_registry};
-pub use parts::open_index;
+pub use parts::{cve_sources, feed_source, open_index};
 pub use telemetry::start_logging;
 
 /// What the pull path may have announced and nobody has read yet; beyond it the sweeper finds the rest.
@@ -189,7 +190,11 @@ impl App {
         let advisories = AdvisoryService::new(parts::advisories(&config, &index, &metrics, &tasks, &clock)?);
         let mirror = Mirror::new(puller, metrics.serve.clone(), config.cluster.node_header.parse()?);
         let access = parts::report_access(&config, report_address);
-        let report = Report::new(index.clone(), clock, config.advisory.stale_after, access);
+        let refresh = {
+            let advisories = advisories.clone();
+            Arc::new(move || advisories.refresh_soon())
+        };
+        let report = Report::new(index.clone(), clock, config.advisory.stale_after, access, refresh);
 
         local::listen(&config.data.directory, &tasks, advisories.clone(), index.clone())
             .map_err(|source| StartError::Data { path: config.data.directory.clone(), source })?;

@@ -11,7 +11,7 @@ use weir_storage::blob::{BlobStore, BlobStoreConfig, FreeSpace, free_space};
 use weir_storage::index::Index;
 
 use super::StartError;
-use crate::advisory::{AdvisoryParts, FeedSource};
+use crate::advisory::{AdvisoryParts, CveSource, CveSources, FeedSource, SourceError};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::pull::Upstream;
@@ -97,19 +97,41 @@ pub(super) fn advisories(
     tasks: &Tasks,
     clock: &Clock,
 ) -> Result<AdvisoryParts, StartError> {
-    let source = match &config.advisory.source {
-        weir_config::Source::Directory(path) => FeedSource::directory(path.clone()),
-        weir_config::Source::Url(url) => FeedSource::url(url.clone(), config.data.directory.clone())?,
-    };
     Ok(AdvisoryParts {
-        source,
+        source: feed_source(config)?,
+        cves: cve_sources(config)?,
         configured: config.advisory.ecosystems.clone(),
         refresh: config.advisory.refresh,
+        event_retention: config.report.event_retention,
         index: index.clone(),
         metrics: metrics.advisory.clone(),
         tasks: tasks.clone(),
         clock: clock.clone(),
     })
+}
+
+/// Where the settings say that advisories come from.
+///
+/// # Errors
+/// No client can be made for a URL.
+pub fn feed_source(config: &Config) -> Result<FeedSource, SourceError> {
+    match &config.advisory.source {
+        weir_config::Source::Directory(path) => Ok(FeedSource::directory(path.clone())),
+        weir_config::Source::Url(url) => FeedSource::url(url.clone(), config.data.directory.clone()),
+    }
+}
+
+/// Where the settings say that what is known of single CVEs comes from.
+///
+/// # Errors
+/// No client can be made for a URL.
+pub fn cve_sources(config: &Config) -> Result<CveSources, SourceError> {
+    let scratch = &config.data.directory;
+    let source = |place: &Option<weir_config::Source>| {
+        place.clone().map(|place| CveSource::new(place, scratch.clone())).transpose()
+    };
+    let advisory = &config.advisory;
+    Ok(CveSources { kev: source(&advisory.kev)?, epss: source(&advisory.epss)?, scores: source(&advisory.cvss)? })
 }
 
 /// Who may read the report on `address`: everyone on a loopback one; elsewhere only where the settings open it.

@@ -10,11 +10,12 @@ use clap::Subcommand;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
+use weir_config::Config;
 
 use super::DataArgs;
 use crate::admin::local::{LocalRequest, ask};
-use crate::advisory::{AdvisoryParts, AdvisoryService, FeedSource};
-use crate::app::{FeedLine, ImportLine, feed_lines, import, open_index};
+use crate::advisory::{AdvisoryParts, AdvisoryService, CveSources, FeedSource, RefreshLine};
+use crate::app::{FeedLine, cve_sources, feed_lines, feed_source, import, open_index, refresh};
 use crate::clock::{Clock, age, rfc3339};
 use crate::metrics::Metrics;
 use crate::tasks::Tasks;
@@ -25,6 +26,11 @@ pub(super) enum AdvisoriesCommand {
     Import {
         /// A directory or URL laid out as the public OSV bucket.
         source: String,
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Asks advisory.source for what changed since the last time, and matches again what that touches.
+    Refresh {
         #[command(flatten)]
         data: DataArgs,
     },
@@ -40,6 +46,7 @@ pub(super) fn run(command: AdvisoriesCommand) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match command {
             AdvisoriesCommand::Import { source, data } => run_import(source, &data.load()?.data.directory).await,
+            AdvisoriesCommand::Refresh { data } => run_refresh(&data.load()?).await,
             AdvisoriesCommand::Status { data } => run_status(&data.load()?.data.directory).await,
         }
     })
@@ -65,7 +72,7 @@ async fn run_import(source: String, data: &Path) -> anyhow::Result<ExitCode> {
     // The running process has a working directory of its own.
     let source = std::fs::canonicalize(&source).map_or(source, |path| path.display().to_string());
     let bar = progress_bar();
-    let lines: Vec<ImportLine> =
+    let lines: Vec<RefreshLine> =
         match running(data, LocalRequest::ImportAdvisories { source: source.clone() }, |text| {
             bar.set_message(text.to_owned())
         })
@@ -74,32 +81,65 @@ async fn run_import(source: String, data: &Path) -> anyhow::Result<ExitCode> {
             Some(lines) => lines,
             None => {
                 let source = FeedSource::parse(&source, data)?;
-                let index = open_index(data)?;
-                let parts = AdvisoryParts {
-                    source: source.clone(),
-                    configured: Vec::new(),
-                    refresh: Duration::MAX,
-                    index,
-                    metrics: Metrics::new()?.advisory,
-                    tasks: Tasks::new(),
-                    clock: Clock::system(),
-                };
-                let service = AdvisoryService::new(parts);
+                let service = alone(source.clone(), CveSources::default(), Vec::new(), data)?;
                 let lines =
                     import(&service, &source, |text| bar.set_message(text)).await.map_err(anyhow::Error::msg)?;
-                service.match_all().await;
+                service.settle().await;
                 lines
             }
         };
     bar.finish_and_clear();
-    println!("{}", import_table(&lines));
+    anyhow::ensure!(!lines.is_empty(), "{source} holds no feed: <Ecosystem>/all.zip is looked for");
+    print_outcome(&lines)
+}
+
+async fn run_refresh(config: &Config) -> anyhow::Result<ExitCode> {
+    let data = &config.data.directory;
+    let bar = progress_bar();
+    bar.set_message("what changed");
+    let lines: Vec<RefreshLine> = match running(data, LocalRequest::RefreshAdvisories, |_| {}).await? {
+        Some(lines) => lines,
+        None => {
+            let (source, cves) = (feed_source(config)?, cve_sources(config)?);
+            refresh(&alone(source, cves, config.advisory.ecosystems.clone(), data)?).await
+        }
+    };
+    bar.finish_and_clear();
+    if lines.is_empty() {
+        println!("no feeds yet: they come with the first image that needs them, or with `weir advisories import`");
+        return Ok(ExitCode::SUCCESS);
+    }
+    print_outcome(&lines)
+}
+
+/// The service of a data directory that no process serves.
+fn alone(
+    source: FeedSource,
+    cves: CveSources,
+    configured: Vec<String>,
+    data: &Path,
+) -> anyhow::Result<AdvisoryService> {
+    Ok(AdvisoryService::new(AdvisoryParts {
+        source,
+        cves,
+        configured,
+        refresh: Duration::MAX,
+        event_retention: Duration::MAX,
+        index: open_index(data)?,
+        metrics: Metrics::new()?.advisory,
+        tasks: Tasks::new(),
+        clock: Clock::system(),
+    }))
+}
+
+fn print_outcome(lines: &[RefreshLine]) -> anyhow::Result<ExitCode> {
+    println!("{}", import_table(lines));
     let failed = lines.iter().filter(|line| line.failed).count();
     anyhow::ensure!(
         failed == 0,
         "{failed} of {} feeds could not be imported; what was stored of them stays",
         lines.len()
     );
-    anyhow::ensure!(!lines.is_empty(), "{source} holds no feed: <Ecosystem>/all.zip is looked for");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -141,26 +181,28 @@ fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
-fn import_table(lines: &[ImportLine]) -> Table {
+fn import_table(lines: &[RefreshLine]) -> Table {
     let mut table = table(&["ECOSYSTEM", "RECORDS", "CHANGED", "SKIPPED", "OUTCOME"], &[1, 2, 3]);
     for line in lines {
         let records = line.records.map_or_else(String::new, |records| records.to_string());
-        table.add_row([&line.ecosystem, &records, &line.changed.to_string(), &line.skipped.to_string(), &line.outcome]);
+        table.add_row([&line.source, &records, &line.changed.to_string(), &line.skipped.to_string(), &line.outcome]);
     }
     table
 }
 
 fn status_table(feeds: &[FeedLine], now: i64) -> Table {
-    let mut table = table(&["FEED", "RECORDS", "NEWEST RECORD", "FETCHED"], &[1]);
+    let mut table = table(&["FEED", "RECORDS", "NEWEST RECORD", "FETCHED", "LAST ERROR"], &[1]);
     for feed in feeds {
         let newest = feed
             .as_of
             .map_or_else(|| "none".to_owned(), |as_of| format!("{} ({} ago)", &rfc3339(as_of)[..10], age(now - as_of)));
+        let fetched = feed.fetched_at.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(now - at)));
         table.add_row([
-            feed.ecosystem.clone(),
+            feed.source.clone(),
             feed.records.to_string(),
             newest,
-            format!("{} ago", age(now - feed.fetched_at)),
+            fetched,
+            feed.error.clone().unwrap_or_default(),
         ]);
     }
     table
@@ -173,14 +215,18 @@ mod tests {
     #[test]
     fn a_thin_feed_reads_as_thin() {
         let feed = FeedLine {
-            ecosystem: "Debian:12".into(),
+            source: "Debian:12".into(),
             records: 1,
             as_of: Some(1_680_000_000),
-            fetched_at: 1_700_000_000,
+            fetched_at: Some(1_700_000_000),
+            error: Some("the source answered 503".into()),
         };
         let shown = status_table(&[feed], 1_700_000_120).to_string();
         assert!(
-            shown.contains("Debian:12") && shown.contains("2023-03-28 (231 days ago)") && shown.contains("2 min ago"),
+            shown.contains("Debian:12")
+                && shown.contains("answered 503")
+                && shown.contains("2023-03-28 (231 days ago)")
+                && shown.contains("2 min ago"),
             "{shown}"
         );
     }

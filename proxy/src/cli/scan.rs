@@ -12,16 +12,15 @@ use weir_config::{Config, Source};
 use weir_scanner::finding::{ImageFindings, Severity};
 use weir_scanner::image::{ImageInventory, ScanStatus};
 use weir_scanner::oci::Platform;
-use weir_storage::index::{FindingsRecord, Index};
+use weir_storage::index::{FindingsRecord, Index, IndexError};
 
 use super::ConfigArgs;
 use super::bars::Bars;
-use crate::advisory::{AdvisoryParts, AdvisoryService, FeedSource, Refreshed};
-use crate::app::{once_parts, once_registry, open_index};
+use crate::advisory::{AdvisoryParts, AdvisoryService, CveSources, FeedSource, Refreshed};
+use crate::app::{cve_sources, once_parts, once_registry, open_index};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::report::{Format, ResultInput, Terminal, render, result, table};
-use crate::scan::ecosystems;
+use crate::report::{Current, Format, ResultInput, Terminal, render, result, table};
 use crate::scan::once::{self, ReadImage, Target, TargetError};
 use crate::tasks::Tasks;
 
@@ -107,8 +106,10 @@ async fn scan(args: &ScanArgs, config: &Config) -> anyhow::Result<ExitCode> {
     bars.say("matching with advisories".into());
     let findings = match_with(args, config, scratch.path(), &image.inventory, &tasks, &bars).await?;
     bars.clear();
-    print(args, config, &image, findings.clone(), clock.now())?;
-    Ok(ExitCode::from(judged(args.fail_on, image.record.status, findings.as_ref())))
+    let (findings, current) = findings.unzip();
+    print(args, config, &image, findings.as_ref(), &current.unwrap_or_default(), clock.now())?;
+    let found = findings.map(|record| record.findings);
+    Ok(ExitCode::from(judged(args.fail_on, image.record.status, found.as_ref())))
 }
 
 /// The image's findings; `None` where nothing of it was read.
@@ -119,7 +120,7 @@ async fn match_with(
     inventory: &ImageInventory,
     tasks: &Tasks,
     bars: &Bars,
-) -> anyhow::Result<Option<ImageFindings>> {
+) -> anyhow::Result<Option<(FindingsRecord, Current)>> {
     if !once::was_read(inventory.status) {
         return Ok(None);
     }
@@ -137,13 +138,17 @@ async fn match_with(
                 }
                 (None, Source::Url(url)) => FeedSource::url(url.clone(), scratch.to_owned())?,
             };
-            import_needed(source, scratch, inventory, tasks, bars).await?
+            import_needed(source, cve_sources(config)?, scratch, inventory, tasks, bars).await?
         }
     };
     let inventory = inventory.clone();
-    let findings =
-        index.run(move |index| weir_scanner::finding::match_image(&inventory, &index.advisories().source())).await?;
-    Ok(Some(findings))
+    let matching = move |index: &Index| -> Result<_, IndexError> {
+        let findings = weir_scanner::finding::match_image(&inventory, &index.advisories().source())?;
+        let record = FindingsRecord::next(None, findings, Clock::system().now(), String::new());
+        let current = Current::read(index, Some(&record))?;
+        Ok((record, current))
+    };
+    Ok(Some(index.run(matching).await?))
 }
 
 /// The advisories of a data directory, whether or not a weir serves it now; `None` where it has none.
@@ -171,6 +176,7 @@ fn stored_advisories(data: &Path) -> Option<Index> {
 /// An index of its own with the feeds that the packages of an image belong to.
 async fn import_needed(
     source: FeedSource,
+    cves: CveSources,
     scratch: &Path,
     inventory: &ImageInventory,
     tasks: &Tasks,
@@ -179,18 +185,24 @@ async fn import_needed(
     let index = open_index(&scratch.join("advisories"))?;
     let service = AdvisoryService::new(AdvisoryParts {
         source,
+        cves,
         configured: Vec::new(),
         refresh: Duration::MAX,
+        event_retention: Duration::MAX,
         index: index.clone(),
         metrics: Metrics::new()?.advisory,
         tasks: tasks.clone(),
         clock: Clock::system(),
     });
-    let names: std::collections::BTreeSet<String> =
-        ecosystems(inventory).iter().map(|ecosystem| ecosystem.name().to_owned()).collect();
+    let needed = weir_scanner::finding::ecosystems(inventory);
+    let names: std::collections::BTreeSet<&str> = needed.iter().map(|ecosystem| ecosystem.name()).collect();
+    bars.say("importing what is known of CVEs".into());
+    for line in service.refresh_sources().await.into_iter().filter(|line| line.failed) {
+        eprintln!("weir: warning: {}: {}", line.source, line.outcome);
+    }
     for name in names {
         bars.say(format!("importing advisories of {name}"));
-        if let Refreshed::Failed(error) = service.refresh(&name).await {
+        if let Refreshed::Failed(error) = service.refresh(name).await {
             eprintln!("weir: warning: advisories of {name}: {error}");
         }
     }
@@ -201,16 +213,17 @@ fn print(
     args: &ScanArgs,
     config: &Config,
     image: &ReadImage,
-    findings: Option<ImageFindings>,
+    findings: Option<&FindingsRecord>,
+    current: &Current,
     now: i64,
 ) -> anyhow::Result<()> {
-    let record = findings.map(|findings| FindingsRecord::next(None, findings, now));
     let document = result(&ResultInput {
         digest: image.digest,
         reference: Some(image.reference.clone()),
         image: &image.record,
         inventory: Some(&image.inventory),
-        findings: record.as_ref(),
+        findings,
+        current,
         stale_after: i64::try_from(config.advisory.stale_after.as_secs()).unwrap_or(i64::MAX),
         now,
     });
@@ -247,7 +260,9 @@ fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
 fn judged(threshold: Option<Threshold>, status: ScanStatus, findings: Option<&ImageFindings>) -> u8 {
     let Some(findings) = findings else { return CANNOT };
     let Some(threshold) = threshold else { return 0 };
-    if findings.findings.iter().any(|finding| finding.severity >= Severity::from(threshold)) {
+    // As in every count: what a distribution's own package brought, its feed decides.
+    let mut counted = findings.findings.iter().filter(|finding| finding.covered_by.is_none());
+    if counted.any(|finding| finding.severity >= Severity::from(threshold)) {
         return REACHED;
     }
     let vouched = status == ScanStatus::Complete && findings.missing_feeds.is_empty() && !findings.feeds.is_empty();
@@ -260,15 +275,8 @@ mod tests {
 
     fn findings(severities: &[Severity], missing: &[&str]) -> ImageFindings {
         let finding = |severity: &Severity| weir_scanner::finding::Finding {
-            id: "CVE-1".into(),
-            aliases: Vec::new(),
-            advisories: Vec::new(),
-            package: "pkg:npm/a@1".into(),
-            layer: 0,
             severity: *severity,
-            cvss: None,
-            fixed_version: None,
-            summary: String::new(),
+            ..weir_scanner::fixture::finding("CVE-1", &[], "pkg:npm/a@1")
         };
         let feed = weir_scanner::advisory::Feed {
             ecosystem: weir_scanner::package::Ecosystem::parse("npm"),
@@ -280,7 +288,7 @@ mod tests {
             findings: severities.iter().map(finding).collect(),
             feeds: vec![feed],
             missing_feeds: missing.iter().map(ToString::to_string).collect(),
-            uncovered_packages: 0,
+            ..ImageFindings::default()
         }
     }
 

@@ -4,12 +4,15 @@ use prometheus::{
     IntCounterVec, IntGaugeVec, Opts, Registry, register_int_counter_vec_with_registry,
     register_int_gauge_vec_with_registry,
 };
+use weir_storage::index::{EventKind, FindingEvent};
 
 /// The advisories' instruments. `source` is an ecosystem's name: a closed list that the feeds' publisher sets.
 #[derive(Clone)]
 pub struct AdvisoryMetrics {
     updated: IntGaugeVec,
     refreshes: IntCounterVec,
+    opened: IntCounterVec,
+    closed: IntCounterVec,
 }
 
 impl AdvisoryMetrics {
@@ -28,6 +31,22 @@ impl AdvisoryMetrics {
                 &["source", "result"],
                 registry
             )?,
+            opened: register_int_counter_vec_with_registry!(
+                Opts::new(
+                    "weir_findings_opened_total",
+                    "Findings that appeared: new_image, advisory or detector_changed."
+                ),
+                &["cluster", "severity", "reason"],
+                registry
+            )?,
+            closed: register_int_counter_vec_with_registry!(
+                Opts::new(
+                    "weir_findings_closed_total",
+                    "Findings that went: fixed_in_feed, withdrawn, image_changed or detector_changed."
+                ),
+                &["cluster", "severity", "reason"],
+                registry
+            )?,
         })
     }
 
@@ -37,6 +56,16 @@ impl AdvisoryMetrics {
         if success {
             self.updated.with_label_values(&[ecosystem]).set(now);
         }
+    }
+
+    /// Counts a change of a finding. It belongs to an image, wherever that runs, so the cluster stays empty.
+    pub fn finding(&self, event: &FindingEvent) {
+        let counter = match event.kind {
+            EventKind::Opened(_) => &self.opened,
+            EventKind::Closed(_) => &self.closed,
+            EventKind::Rerated(_) => return,
+        };
+        counter.with_label_values(&["", event.severity.name(), event.kind.reason().unwrap_or_default()]).inc();
     }
 
     /// States when a feed already in the index was fetched.

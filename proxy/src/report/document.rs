@@ -4,8 +4,8 @@
 //! something; an unknown is `null`, never an empty list.
 
 use serde::Serialize;
-use weir_scanner::advisory::Feed;
-use weir_scanner::finding::{CvssScore, Severity};
+use weir_scanner::advisory::{Feed, Rating, RatingValue};
+use weir_scanner::finding::{CvssScore, Finding, FixState, Severity, Uncovered, UncoveredReason};
 use weir_scanner::image::{Base, ImageInventory, ImageReason, ImageRisk, ScanStatus, history_layers};
 use weir_scanner::oci::Digest;
 use weir_scanner::package::{EndOfLife, end_of_life};
@@ -13,6 +13,7 @@ use weir_scanner::risk::RiskKind;
 use weir_scanner::version::Scheme;
 use weir_storage::index::{FindingsRecord, ImageRecord};
 
+use super::current::Current;
 use crate::clock::rfc3339;
 
 /// The result of one image.
@@ -69,6 +70,16 @@ pub(super) struct CoveragePart {
     pub(super) feeds: Vec<FeedPart>,
     pub(super) missing_feeds: Vec<String>,
     pub(super) uncovered_packages: Option<u64>,
+    /// The same by ecosystem and reason, with a few examples.
+    pub(super) uncovered: Vec<UncoveredPart>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct UncoveredPart {
+    pub(super) ecosystem: String,
+    pub(super) reason: UncoveredReason,
+    pub(super) packages: u64,
+    pub(super) examples: Vec<String>,
 }
 
 /// One feed, as coverage and the list of feeds show it.
@@ -79,6 +90,8 @@ pub(super) struct FeedPart {
     pub(super) as_of: Option<String>,
     pub(super) fetched_at: String,
     pub(super) stale: bool,
+    /// Why the last refresh failed, where it did.
+    pub(super) error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,12 +156,31 @@ pub(super) struct VulnerabilityPart {
     pub(super) layer: u32,
     pub(super) severity: Severity,
     pub(super) cvss: Option<CvssScore>,
+    /// Who gave the rating the severity was taken from.
+    pub(super) rated_by: Option<String>,
+    /// Every rating there is, those that count first.
+    pub(super) ratings: Vec<RatingPart>,
     pub(super) fixed_version: Option<String>,
-    /// Not known to this version: it reads no list of exploited vulnerabilities.
+    /// Whether that can be had: `none`, `fixed`, or `pro` where only Ubuntu Pro has it.
+    pub(super) fix_state: FixState,
+    /// Fixed versions of other branches.
+    pub(super) other_fixes: Vec<String>,
+    /// Packages of a Go module it is about, where it is not about all of it: a program that imports none is not affected.
+    pub(super) imports: Vec<String>,
+    /// The system package that brought the package, where its distribution's feed speaks for that.
+    pub(super) covered_by: Option<String>,
+    /// `null` where no list of exploited vulnerabilities was read.
     pub(super) known_exploited: Option<bool>,
-    /// Not known to this version.
+    /// `null` where no likelihood is known.
     pub(super) epss: Option<f64>,
     pub(super) first_seen: String,
+}
+
+/// One rating: a vector, a word or a number, as its source wrote it.
+#[derive(Debug, Serialize)]
+pub(super) struct RatingPart {
+    pub(super) source: String,
+    pub(super) value: String,
 }
 
 /// What a result is made of.
@@ -163,6 +195,8 @@ pub struct ResultInput<'a> {
     pub inventory: Option<&'a ImageInventory>,
     /// Its findings, once it was matched.
     pub findings: Option<&'a FindingsRecord>,
+    /// What stands beside them and changes by itself.
+    pub current: &'a Current,
     /// Seconds after which a feed is stale.
     pub stale_after: i64,
     /// The time, seconds since the epoch.
@@ -179,14 +213,17 @@ pub fn result(input: &ResultInput<'_>) -> ResultDocument {
         scan: ScanPart {
             status: input.image.status,
             reasons: input.image.reasons.clone(),
-            matched_at: findings.map(|findings| rfc3339(findings.matched_at)),
+            // Findings that came out the same are not written again; the image tells when it was matched last.
+            matched_at: findings.map(|findings| rfc3339(input.image.matched_at.unwrap_or(findings.matched_at))),
         },
         coverage: findings.map(|findings| coverage(findings, input)).unwrap_or_default(),
         layers: layers(input.image),
         build_history: history(input.image),
         packages: input.inventory.filter(|_| read).map(packages).unwrap_or_default(),
         // Without any feed nothing was compared with anything: that is not an empty result.
-        vulnerabilities: findings.filter(|findings| !findings.findings.feeds.is_empty()).map(vulnerabilities),
+        vulnerabilities: findings
+            .filter(|findings| !findings.findings.feeds.is_empty())
+            .map(|findings| vulnerabilities(findings, input.current)),
         risks: input.inventory.filter(|_| read).map(risks).unwrap_or_default(),
     }
 }
@@ -210,21 +247,29 @@ fn image(input: &ResultInput<'_>) -> ImagePart {
 }
 
 fn coverage(record: &FindingsRecord, input: &ResultInput<'_>) -> CoveragePart {
+    let current = input.current;
+    let shown = |known: &Feed| feed(known, current.failure(known), input.stale_after, input.now);
+    let uncovered = record.findings.uncovered.iter().map(|uncovered| {
+        let Uncovered { ecosystem, reason, packages, examples } = uncovered.clone();
+        UncoveredPart { ecosystem, reason, packages, examples }
+    });
     CoveragePart {
-        feeds: record.findings.feeds.iter().map(|known| feed(known, input.stale_after, input.now)).collect(),
+        feeds: current.feeds.iter().map(shown).collect(),
         missing_feeds: record.findings.missing_feeds.clone(),
         uncovered_packages: Some(record.findings.uncovered_packages),
+        uncovered: uncovered.collect(),
     }
 }
 
 /// One feed with its age judged at `now`.
-pub(super) fn feed(feed: &Feed, stale_after: i64, now: i64) -> FeedPart {
+pub(super) fn feed(feed: &Feed, error: Option<&str>, stale_after: i64, now: i64) -> FeedPart {
     FeedPart {
         ecosystem: feed.ecosystem.to_string(),
         records: feed.records,
         as_of: feed.as_of.map(rfc3339),
         fetched_at: rfc3339(feed.fetched_at),
         stale: now.saturating_sub(feed.fetched_at) > stale_after,
+        error: error.map(str::to_owned),
     }
 }
 
@@ -291,8 +336,8 @@ fn risks(inventory: &ImageInventory) -> Vec<RiskPart> {
     inventory.risks.iter().map(part).collect()
 }
 
-fn vulnerabilities(record: &FindingsRecord) -> Vec<VulnerabilityPart> {
-    let part = |finding: &weir_scanner::finding::Finding| VulnerabilityPart {
+fn vulnerabilities(record: &FindingsRecord, current: &Current) -> Vec<VulnerabilityPart> {
+    let part = |finding: &Finding| VulnerabilityPart {
         id: finding.id.clone(),
         aliases: finding.aliases.clone(),
         advisories: finding.advisories.clone(),
@@ -301,10 +346,24 @@ fn vulnerabilities(record: &FindingsRecord) -> Vec<VulnerabilityPart> {
         layer: finding.layer,
         severity: finding.severity,
         cvss: finding.cvss.clone(),
+        rated_by: finding.rated_by.clone(),
+        ratings: finding.ratings.iter().map(rating).collect(),
         fixed_version: finding.fixed_version.clone(),
-        known_exploited: None,
-        epss: None,
+        fix_state: finding.fix_state,
+        other_fixes: finding.other_fixes.clone(),
+        imports: finding.imports.clone(),
+        covered_by: finding.covered_by.clone(),
+        known_exploited: current.exploited(finding),
+        epss: current.likelihood(finding),
         first_seen: rfc3339(record.first_seen(finding)),
     };
-    record.findings.findings.iter().map(part).collect()
+    let mut parts: Vec<_> = record.findings.findings.iter().map(part).collect();
+    // What is exploited goes first; the rest stays in the order of matching, severest first.
+    parts.sort_by_key(|part| part.known_exploited != Some(true));
+    parts
+}
+
+fn rating(rating: &Rating) -> RatingPart {
+    let (RatingValue::Cvss(value) | RatingValue::Word(value) | RatingValue::Score(value)) = &rating.value;
+    RatingPart { source: rating.source.clone(), value: value.clone() }
 }

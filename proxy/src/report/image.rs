@@ -8,6 +8,7 @@ use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::{Digest, Platform};
 use weir_storage::index::{AliasKind, AliasTarget, ImageRecord, Index, IndexError};
 
+use super::current::Current;
 use super::document::{ResultInput, result};
 use super::format::{negotiate, render};
 use super::list::{ImageItem, reference};
@@ -78,6 +79,19 @@ impl Report {
         json(&document)
     }
 
+    /// The one image a digest and the parameter `platform` mean.
+    pub(super) async fn chosen(
+        &self,
+        digest: Digest,
+        parameters: &Parameters,
+    ) -> Result<(Digest, ImageRecord), Problem> {
+        let wanted = parameters.get("platform").map(str::parse::<Platform>).transpose();
+        let wanted = wanted.map_err(|error| Problem::bad_request(format!("platform: {error}")))?;
+        let known = self.index.run(move |index| resolve(index, digest)).await?;
+        let (_, known) = known.ok_or_else(|| Problem::not_found(digest))?;
+        choose(digest, known, wanted.as_ref())
+    }
+
     pub(super) async fn image_report(
         &self,
         digest: Digest,
@@ -86,21 +100,19 @@ impl Report {
     ) -> Result<Response<Body>, Problem> {
         parameters.only(&["platform", "format"])?;
         let format = negotiate(parameters.get("format"), headers)?;
-        let wanted = parameters.get("platform").map(str::parse::<Platform>).transpose();
-        let wanted = wanted.map_err(|error| Problem::bad_request(format!("platform: {error}")))?;
-        let known = self.index.run(move |index| resolve(index, digest)).await?;
-        let (_, known) = known.ok_or_else(|| Problem::not_found(digest))?;
-        let (manifest, record) = choose(digest, known, wanted.as_ref())?;
+        let (manifest, record) = self.chosen(digest, parameters).await?;
         let (stale_after, now) = (i64::try_from(self.stale_after.as_secs()).unwrap_or(i64::MAX), self.clock.now());
         let load = move |index: &Index| -> Result<_, IndexError> {
             let inventory = index.inventories().get(&manifest)?;
             let findings = index.findings().get(&manifest)?;
+            let current = Current::read(index, findings.as_ref())?;
             Ok(result(&ResultInput {
                 digest: Some(manifest),
                 reference: reference(index, manifest, &record)?,
                 image: &record,
                 inventory: inventory.as_ref().map(|stored| &stored.inventory),
                 findings: findings.as_ref(),
+                current: &current,
                 stale_after,
                 now,
             }))

@@ -1,4 +1,4 @@
-//! `images` and `advisories`: lists, a page at a time.
+//! `images`: a list, a page at a time.
 
 use hyper::Response;
 use serde::Serialize;
@@ -7,7 +7,6 @@ use weir_scanner::oci::Digest;
 use weir_scanner::verdict::{SeverityCounts, Verdict};
 use weir_storage::index::{ImageCursor, ImageRecord, Index, IndexError};
 
-use super::document::{FeedPart, feed};
 use super::problem::Problem;
 use super::{Parameters, Report, json};
 use crate::clock::rfc3339;
@@ -21,9 +20,9 @@ const TAGS: usize = 256;
 
 /// A page of a list.
 #[derive(Serialize)]
-struct Page<T> {
-    items: Vec<T>,
-    next_cursor: Option<String>,
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    pub(super) next_cursor: Option<String>,
 }
 
 /// One image in a list.
@@ -94,23 +93,9 @@ impl Report {
         };
         json(&self.index.run(load).await?)
     }
-
-    pub(super) async fn feeds(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
-        parameters.only(&["limit", "cursor"])?;
-        let (stale_after, now) = (i64::try_from(self.stale_after.as_secs()).unwrap_or(i64::MAX), self.clock.now());
-        let feeds = self.index.run(|index| index.advisories().feeds()).await?;
-        let start = parameters.get("cursor").unwrap_or_default().to_owned();
-        let limit = limit(parameters)?;
-        let mut rest = feeds.iter().filter(|known| known.ecosystem.as_str() > start.as_str());
-        let shown: Vec<&weir_scanner::advisory::Feed> = rest.by_ref().take(limit).collect();
-        let last = shown.last().map(|feed| feed.ecosystem.to_string());
-        let next_cursor = rest.next().and(last);
-        let items: Vec<FeedPart> = shown.into_iter().map(|known| feed(known, stale_after, now)).collect();
-        json(&Page { items, next_cursor })
-    }
 }
 
-fn limit(parameters: &Parameters) -> Result<usize, Problem> {
+pub(super) fn limit(parameters: &Parameters) -> Result<usize, Problem> {
     let Some(text) = parameters.get("limit") else { return Ok(LIMIT) };
     let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
     limit.ok_or_else(|| Problem::bad_request(format!("limit: a number from 1 to {MOST} is needed")))

@@ -2,13 +2,17 @@
 //!
 //! Owns routes, parameters and documents. Reads stored facts only; nothing here fetches, scans or matches.
 
+mod advisories;
+mod current;
 mod document;
+mod event;
 mod format;
 mod image;
 mod layer;
 mod list;
 mod problem;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -22,6 +26,7 @@ use crate::clock::Clock;
 use crate::http::{Body, full};
 use problem::Problem;
 
+pub use current::Current;
 pub use document::{ResultDocument, ResultInput, result};
 pub use format::{Format, Terminal, render, table};
 
@@ -32,6 +37,7 @@ pub struct Report {
     clock: Clock,
     stale_after: Duration,
     access: ReportAccess,
+    refresh: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Who may read the report.
@@ -44,9 +50,15 @@ pub enum ReportAccess {
 }
 
 impl Report {
-    /// The service over an index; feeds older than `stale_after` are shown as stale.
-    pub const fn new(index: Index, clock: Clock, stale_after: Duration, access: ReportAccess) -> Self {
-        Self { index, clock, stale_after, access }
+    /// The service over an index; feeds older than `stale_after` are shown as stale, and `refresh` asks for newer ones.
+    pub fn new(
+        index: Index,
+        clock: Clock,
+        stale_after: Duration,
+        access: ReportAccess,
+        refresh: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        Self { index, clock, stale_after, access, refresh }
     }
 
     /// Answers one request.
@@ -67,24 +79,47 @@ impl Report {
                 "the report is closed on this address: bind listen.report to a loopback address, or set auth.anonymous";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here").response();
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return Ok(response);
-        }
         let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
         let parts: Vec<&str> = rest.split('/').collect();
+        if parts == ["advisories", "refresh"] {
+            return self.refresh_feeds(request.method(), &parameters);
+        }
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return Ok(only("GET, HEAD"));
+        }
         match parts.as_slice() {
             ["images"] => self.images(&parameters).await,
             ["images", digest] => self.image(parse_digest(digest)?, &parameters).await,
             ["images", digest, "report"] => {
                 self.image_report(parse_digest(digest)?, &parameters, request.headers()).await
             }
+            ["images", digest, "history"] => self.image_history(parse_digest(digest)?, &parameters).await,
+            ["events"] => self.events(&parameters).await,
             ["layers", digest] => self.layer(parse_digest(digest)?, &parameters).await,
-            ["advisories"] => self.feeds(&parameters).await,
+            ["advisories"] => self.advisories(&parameters).await,
             _ => Err(Problem::not_found(format!("{:?}", request.uri().path()))),
         }
     }
+
+    /// Accepts a request for newer advisories; what comes of it is told by the list of advisories.
+    fn refresh_feeds(&self, method: &Method, parameters: &Parameters) -> Result<Response<Body>, Problem> {
+        if method != Method::POST {
+            return Ok(only("POST"));
+        }
+        parameters.only(&[])?;
+        (self.refresh)();
+        let mut response = Response::new(full(""));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Ok(response)
+    }
+}
+
+/// The answer to a method that a resource does not know.
+fn only(methods: &'static str) -> Response<Body> {
+    let detail = format!("only {methods} is answered here");
+    let mut response = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
 }
 
 /// Query parameters; what is not asked for is refused rather than passed over.

@@ -149,7 +149,7 @@ impl Scanner {
         let find = move |index: &weir_storage::index::Index| super::base::find(index, &digest, &known, &annotations);
         let found = self.0.index.run(find).await?;
         let Folded { inventory, status, reasons } = fold(outcomes, Some(&config), found.history);
-        let ecosystems = super::matching::ecosystems(&inventory);
+        let ecosystems = weir_scanner::finding::ecosystems(&inventory);
         let fingerprint = self.0.fingerprint.clone();
         let change = {
             let fingerprint = fingerprint.clone();

@@ -1,30 +1,23 @@
 //! Matches one stored inventory with the stored advisories. Nothing is fetched or decoded for it.
 
-use std::collections::BTreeSet;
-
-use weir_scanner::finding::query::{Coverage, query};
-use weir_scanner::image::ImageInventory;
+use weir_scanner::finding::{Answers, MATCHER_VERSION, match_image_with};
 use weir_scanner::oci::Digest;
-use weir_scanner::package::Ecosystem;
-use weir_storage::index::{ImageRecord, Index, IndexError};
+use weir_storage::index::{FindingEvent, ImageRecord, Index, IndexError, Matched};
 
-/// Matches the image `digest` at `now` (seconds since the epoch) and stores its findings; `false` where it has no inventory.
+/// Matches the image `digest` at `now` (seconds since the epoch), stores its findings, and answers with what changed; `None`
+/// where it has no inventory. `answers` holds what the same advisories said before.
 ///
 /// Blocks: call it through [`Index::run`] or on a thread that may.
-pub fn match_image(index: &Index, digest: &Digest, now: i64) -> Result<bool, IndexError> {
-    let Some(record) = index.inventories().get(digest)? else { return Ok(false) };
-    let findings = weir_scanner::finding::match_image(&record.inventory, &index.advisories().source())?;
-    index.findings().put(digest, findings, now)?;
+pub fn match_image(
+    index: &Index,
+    digest: &Digest,
+    now: i64,
+    answers: &mut Answers,
+) -> Result<Option<Vec<FindingEvent>>, IndexError> {
+    let Some(record) = index.inventories().get(digest)? else { return Ok(None) };
+    let findings = match_image_with(&record.inventory, &index.advisories().source(), answers)?;
+    let by = format!("{}/{MATCHER_VERSION}", record.fingerprint);
+    let events = index.findings().put(digest, Matched { findings, at: now, by, inventory: &record.inventory })?;
     index.images().update(digest, |old| old.map(|old| ImageRecord { matched_at: Some(now), ..old.clone() }))?;
-    Ok(true)
-}
-
-/// The ecosystems whose advisories can speak for an inventory's packages.
-pub fn ecosystems(inventory: &ImageInventory) -> Vec<Ecosystem> {
-    let asked =
-        inventory.packages.iter().filter_map(|found| match query(&found.package, inventory.distribution.as_ref()) {
-            Coverage::Asked(query) => Some(query.ecosystem),
-            Coverage::NoFeed(_) | Coverage::ThirdParty => None,
-        });
-    asked.collect::<BTreeSet<_>>().into_iter().collect()
+    Ok(Some(events))
 }

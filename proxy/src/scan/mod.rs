@@ -33,7 +33,7 @@ use crate::pull::{Location, Puller, Seen, Turns};
 use crate::tasks::{PermitClass, Tasks};
 
 pub use budget::FetchBudget;
-pub use matching::{ecosystems, match_image};
+pub use matching::match_image;
 
 /// Images worked on at once; further ones stay queued in the index for the sweeper.
 const MOST_IMAGES: usize = 32;

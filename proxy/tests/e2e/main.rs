@@ -8,6 +8,7 @@ mod cli;
 mod disk;
 mod format;
 mod kill;
+mod kill_import;
 mod prometheus;
 mod pull;
 mod scan;

@@ -5,6 +5,7 @@ mod access;
 mod architecture;
 mod blobs;
 mod degraded;
+mod feeds;
 mod format;
 mod herd;
 mod lying;

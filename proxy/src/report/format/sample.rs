@@ -1,6 +1,6 @@
 //! Small documents for the tests of every form.
 
-use weir_scanner::finding::{CvssScore, Severity};
+use weir_scanner::finding::{CvssScore, FixState, Severity};
 use weir_scanner::image::{ImageReason, ScanStatus};
 use weir_scanner::layer::{Reason, ReasonCode};
 use weir_scanner::oci::Digest;
@@ -43,6 +43,7 @@ pub(super) fn complete() -> ResultDocument {
             feeds: vec![feed("Debian:12", false), feed("npm", false)],
             missing_feeds: Vec::new(),
             uncovered_packages: Some(0),
+            uncovered: Vec::new(),
         },
         layers: vec![layer(0, "CMD debian"), layer(1, "RUN npm install")],
         build_history: Vec::new(),
@@ -65,6 +66,7 @@ pub(super) fn partial() -> ResultDocument {
         feeds: vec![feed("Debian:12", true)],
         missing_feeds: vec!["npm".into()],
         uncovered_packages: Some(2),
+        uncovered: Vec::new(),
     };
     if let Some(os) = &mut document.image.os {
         os.end_of_life = Some(true);
@@ -143,6 +145,7 @@ fn feed(ecosystem: &str, stale: bool) -> FeedPart {
         as_of: Some("2026-01-01T00:00:00Z".into()),
         fetched_at: "2026-01-02T09:00:00Z".into(),
         stale,
+        error: None,
     }
 }
 
@@ -197,7 +200,13 @@ fn vulnerabilities() -> Vec<VulnerabilityPart> {
             layer,
             severity,
             cvss: score.map(|score| CvssScore { version: "3.1".into(), score, vector: vector() }),
+            rated_by: score.map(|_| "nvd".to_owned()),
+            ratings: Vec::new(),
             fixed_version: fixed.map(str::to_owned),
+            fix_state: if fixed.is_some() { FixState::Fixed } else { FixState::None },
+            other_fixes: Vec::new(),
+            imports: Vec::new(),
+            covered_by: None,
             known_exploited: Some(id == "CVE-2023-0464"),
             epss: Some(0.003),
             first_seen: "2026-01-01T10:00:00Z".into(),
