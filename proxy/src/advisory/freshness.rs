@@ -18,8 +18,8 @@ pub struct RefreshLine {
     pub source: String,
     /// Records now stored of it, where it was imported.
     pub records: Option<u64>,
-    /// Records that were new, changed or removed.
-    pub changed: u64,
+    /// Records that were new, changed or removed, where they were counted.
+    pub changed: Option<u64>,
     /// Records that could not be read.
     pub skipped: u64,
     /// `imported`, `unchanged`, `absent`, or why it failed.
@@ -30,7 +30,7 @@ pub struct RefreshLine {
 
 impl RefreshLine {
     fn plain(source: String, outcome: String, failed: bool) -> Self {
-        Self { source, records: None, changed: 0, skipped: 0, outcome, failed }
+        Self { source, records: None, changed: Some(0), skipped: 0, outcome, failed }
     }
 
     /// The line of a feed.
@@ -39,7 +39,7 @@ impl RefreshLine {
             Refreshed::Imported(ImportReport { counts, skipped, .. }) => Self {
                 source: ecosystem,
                 records: Some(counts.records),
-                changed: counts.changed + counts.removed,
+                changed: Some(counts.changed + counts.removed),
                 skipped,
                 outcome: "imported".into(),
                 failed: false,
@@ -56,7 +56,8 @@ impl RefreshLine {
             CveRefreshed::Imported(CveCounts { records, .. }) => Self {
                 source,
                 records: Some(records),
-                changed: records,
+                // A set is replaced whole.
+                changed: None,
                 skipped: 0,
                 outcome: "imported".into(),
                 failed: false,

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, interval_at};
+use weir_scanner::finding::ecosystems;
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::Digest;
+use weir_scanner::package::Ecosystem;
 use weir_storage::index::{FindingEvent, Index, IndexError};
 
 use super::cve::CveSources;
@@ -157,7 +159,11 @@ impl AdvisoryService {
                     }
                     busy = true;
                 }
-                _ = round.tick() => self.look_around().await,
+                _ = round.tick() => {
+                    self.look_around().await;
+                    // Those that waited until now are matched with what is there, and again when their feeds come.
+                    waiting.clear();
+                }
                 // Always ready: what is above goes first, and this goes on while there is something to do.
                 () = std::future::ready(()), if busy => busy = self.step().await,
             }
@@ -166,18 +172,26 @@ impl AdvisoryService {
 
     /// Matches an image, or gives it back while a feed it needs was never asked for.
     async fn admit(&self, image: Composed) -> Option<Composed> {
+        if self.want(&image.ecosystems) {
+            return Some(image);
+        }
+        self.match_one(image.digest).await;
+        None
+    }
+
+    /// Asks for the feeds that nobody asked for yet; whether there are any.
+    fn want(&self, ecosystems: &[Ecosystem]) -> bool {
         let unasked: Vec<String> = {
             let asked = locked(&self.0.asked);
-            let names = image.ecosystems.iter().map(|ecosystem| ecosystem.name().to_owned());
+            let names = ecosystems.iter().map(|ecosystem| ecosystem.name().to_owned());
             names.filter(|name| !asked.contains(name)).collect()
         };
         if unasked.is_empty() {
-            self.match_one(image.digest).await;
-            return None;
+            return false;
         }
         locked(&self.0.wanted).ecosystems.extend(unasked);
         self.0.wanting.notify_one();
-        Some(image)
+        true
     }
 
     async fn match_one(&self, digest: Digest) {
@@ -248,6 +262,11 @@ impl AdvisoryService {
                 self.0.parts.index.run(move |index| index.images().list_by_status(status, from.as_ref(), PAGE)).await?;
             for (digest, record) in page.images {
                 if record.matched_at.is_none() {
+                    // Whoever announced it may have been stopped before its feeds were asked for.
+                    let inventory = self.0.parts.index.run(move |index| index.inventories().get(&digest)).await?;
+                    if let Some(stored) = inventory {
+                        self.want(&ecosystems(&stored.inventory));
+                    }
                     self.match_one(digest).await;
                 }
             }

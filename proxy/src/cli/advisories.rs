@@ -184,8 +184,9 @@ fn table(header: &[&str], numbers: &[usize]) -> Table {
 fn import_table(lines: &[RefreshLine]) -> Table {
     let mut table = table(&["ECOSYSTEM", "RECORDS", "CHANGED", "SKIPPED", "OUTCOME"], &[1, 2, 3]);
     for line in lines {
-        let records = line.records.map_or_else(String::new, |records| records.to_string());
-        table.add_row([&line.source, &records, &line.changed.to_string(), &line.skipped.to_string(), &line.outcome]);
+        let shown = |count: Option<u64>| count.map_or_else(String::new, |count| count.to_string());
+        let (records, changed) = (shown(line.records), shown(line.changed));
+        table.add_row([&line.source, &records, &changed, &line.skipped.to_string(), &line.outcome]);
     }
     table
 }

@@ -1,7 +1,7 @@
 //! The answer to one question: what the source knows of one package in one version, one finding a vulnerability.
 //!
 //! The invariant: an answer depends on its question and on the source, on nothing else of an image, so answers are kept and shared
-//! between images ([`super::Answers`]) and dropped by what changes in the source ([`super::touched_by`]).
+//! between images ([`super::Answers`]) and dropped by what changes in the source ([`super::touched_by_names`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

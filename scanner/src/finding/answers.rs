@@ -11,7 +11,7 @@ use crate::advisory::AdvisorySource;
 /// asked for grows young again.
 ///
 /// Kept answers are the source's of that time: whoever changes the source calls [`Answers::forget`] with what
-/// [`super::touched_by`] says, or [`Answers::clear`].
+/// [`super::touched_by_names`] says, or [`Answers::clear`].
 #[derive(Debug)]
 pub struct Answers {
     young: HashMap<Query, Arc<Answer>>,

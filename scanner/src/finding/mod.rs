@@ -5,7 +5,7 @@
 //! the same code runs over storage and over memory; whether a finding is accepted is policy and not decided here.
 //!
 //! Every question is answered on its own ([`answer`]), so that answers serve further images ([`Answers`]), and a change among the
-//! advisories is known to change the answers about few packages ([`touched_by`]), which are those of few images
+//! advisories is known to change the answers about few packages ([`touched_by_names`]), which are those of few images
 //! ([`questions`]).
 //!
 //! The invariant: equal inventories and equal advisories give equal findings, in equal order.
@@ -29,7 +29,7 @@ pub use matching::{match_image, match_image_with};
 pub use question::{ecosystems, questions};
 pub use rating::{cvss_score, severity_of_score, severity_of_word};
 pub use record::{CvssScore, Finding, FixState, ImageFindings, Severity, Uncovered, UncoveredReason};
-pub use touched::{Touched, leading_names, touched_by, touched_by_names};
+pub use touched::{Touched, leading_names, touched_by_names};
 
 /// The version of the rules of matching: raised when equal inventories and advisories give other findings than before, so that
 /// stored images are matched again.

@@ -10,26 +10,6 @@ use crate::advisory::{Advisory, AdvisorySource};
 /// Packages, each as the name of its ecosystem and its key there.
 pub type Touched = BTreeSet<(String, String)>;
 
-/// The packages whose answers may differ once the record `old` is `new`; `None` is a record that is not there. The source may hold
-/// either, and may hold other records before or after changes of their own, as long as each change is asked about.
-///
-/// # Errors
-/// Where the source fails.
-pub fn touched_by<S: AdvisorySource>(
-    old: Option<&Advisory>,
-    new: Option<&Advisory>,
-    source: &S,
-) -> Result<Touched, S::Error> {
-    let mut touched = Touched::new();
-    let mut names = BTreeSet::new();
-    for advisory in [old, new].into_iter().flatten() {
-        touched.extend(packages(advisory));
-        names.extend(leading_names(advisory).into_iter().map(str::to_owned));
-    }
-    touched.extend(touched_by_names(names, source)?);
-    Ok(touched)
-}
-
 /// The names over which a record reaches findings of other packages than its own: none for a bulletin or for what is withdrawn,
 /// which nobody follows a name to.
 pub fn leading_names(advisory: &Advisory) -> BTreeSet<&str> {
@@ -150,6 +130,22 @@ mod tests {
         let mut source = MemoryAdvisories::new(10);
         records.iter().for_each(|record| source.insert(record.clone()));
         source
+    }
+
+    /// All a change of one record touches, as storage notes it: its packages, before and after, and what its names lead to.
+    fn touched_by<S: AdvisorySource>(
+        old: Option<&Advisory>,
+        new: Option<&Advisory>,
+        source: &S,
+    ) -> Result<Touched, S::Error> {
+        let mut touched = Touched::new();
+        let mut names = BTreeSet::new();
+        for advisory in [old, new].into_iter().flatten() {
+            touched.extend(packages(advisory));
+            names.extend(leading_names(advisory).into_iter().map(str::to_owned));
+        }
+        touched.extend(touched_by_names(names, source)?);
+        Ok(touched)
     }
 
     fn is_touched(query: &Query, touched: &Touched) -> bool {

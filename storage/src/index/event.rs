@@ -147,11 +147,8 @@ impl FromStr for EventCursor {
 
     fn from_str(text: &str) -> Result<Self, InvalidEventCursor> {
         let (sequence, position) = text.split_once('.').ok_or(InvalidEventCursor)?;
-        let number = InvalidEventCursor;
-        Ok(Self {
-            sequence: sequence.parse().map_err(|_| number.clone())?,
-            position: position.parse().map_err(|_| number)?,
-        })
+        let sequence = sequence.parse().map_err(|_| InvalidEventCursor)?;
+        Ok(Self { sequence, position: position.parse().map_err(|_| InvalidEventCursor)? })
     }
 }
 
