@@ -10,6 +10,7 @@ mod format;
 mod image;
 mod layer;
 mod list;
+mod origin;
 mod problem;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use weir_storage::index::Index;
 
 use crate::clock::Clock;
 use crate::http::{Body, full};
+use origin::refuse_cross_site;
 use problem::Problem;
 
 pub use current::Current;
@@ -78,6 +80,9 @@ impl Report {
             let detail =
                 "the report is closed on this address: bind listen.report to a loopback address, or set auth.anonymous";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            refuse_cross_site(request)?;
         }
         let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
         let parts: Vec<&str> = rest.split('/').collect();
