@@ -12,6 +12,8 @@
     )
 )]
 
+use mimalloc::MiMalloc;
+
 pub mod admin;
 pub mod advisory;
 pub mod app;
@@ -25,3 +27,7 @@ pub mod report;
 pub mod scan;
 pub mod tasks;
 pub mod upstream;
+
+/// Every binary built on this library allocates by it, tests and benchmarks too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
