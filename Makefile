@@ -17,6 +17,8 @@ PHASE := @deploy/phase.sh
 # In all, for every fuzz target: a few minutes in CI, hours by hand with `make fuzz FUZZ_SECONDS=36000`.
 TEST_FUZZ_SECONDS ?= 120
 FUZZ_SECONDS ?= 3600
+# Images of the synthetic fleet that `make bench` matches.
+FLEET_IMAGES ?= 10000
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -64,3 +66,4 @@ fuzz: install-build ## runs the fuzzers long (FUZZ_SECONDS)
 bench: build install-bench image ## measures weir beside its rivals
 	$(PHASE) scan-image python3 deploy/bench/scan-image.py "$(WEIR_IMAGE_DIR)/oci" "$(CACHE)/bench-scan" "$(CACHE)/debs"
 	@python3 deploy/bench/bench.py "$(WEIR_BIN)" "$(WEIR_IMAGE_DIR)/oci" "$(CACHE)/bench-scan"
+	@deploy/bench/fleet.sh ../shared/advisories/osv "$(FLEET_IMAGES)"

@@ -151,7 +151,7 @@ fn write_increment(
         return Ok(None);
     }
     let mut report = ImportReport { increment: true, ..ImportReport::default() };
-    let mut import = index.advisories().begin_increment(ecosystem)?;
+    let mut import = index.advisories().begin_increment(ecosystem, finish.now)?;
     for record in present.records {
         match record? {
             (id, Ok(advisory)) => {

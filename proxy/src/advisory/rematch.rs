@@ -1,24 +1,31 @@
 //! Matches again what imports touched, and nothing else.
 //!
-//! An import leaves rows of packages and names it touched. They lead to packages, these to the images that hold one, and each of
-//! these is matched once. The rows go when their images are done, so a process that stops begins the same plan anew. A plan
-//! holds the rows of one helping and a bounded set of images; where more images are meant, all are walked in the order of
-//! the index instead.
+//! An import leaves rows of what it touched. They lead to packages, these to the images that hold one, and of each of these
+//! images the touched packages are matched once. The rows go when their images are done, so a process that stops begins the
+//! same plan anew. A plan holds the rows of one helping, a bounded set of packages and a bounded set of images; where more
+//! packages are meant, all are, and where more images are meant, all are walked in the order of the index.
+//!
+//! The invariant: of every matched image, what is stored is what matching from nothing gives, but for packages that a row
+//! still touches.
 
 use std::collections::BTreeSet;
 use std::collections::btree_set::IntoIter;
 
-use weir_scanner::finding::{Answers, touched_by_names};
+use weir_scanner::finding::{Answers, Stale, touched_by_names};
 use weir_scanner::oci::Digest;
 use weir_storage::index::{FindingEvent, ImageCursor, Index, IndexError, Touch, TouchedRow};
 
 use crate::scan::match_image;
 
-/// Rows taken into one plan.
-const PLAN_ROWS: usize = 512;
+/// Rows taken into one plan. Each helping walks the images it means, so few large ones cost less than many small ones.
+const PLAN_ROWS: usize = 32_768;
+/// Packages of one plan; more of them are taken as all.
+const PLAN_PACKAGES: usize = 262_144;
 /// Images of one plan; more of them are walked as all.
 const PLAN_IMAGES: usize = 65_536;
-/// Images matched in one step, so that new images are matched between two steps.
+/// Names followed in one step, so that new images are matched between two steps.
+const STEP_NAMES: usize = 512;
+/// Images matched in one step.
 const STEP_IMAGES: usize = 32;
 
 /// What kept answers may weigh together: about 64 MB.
@@ -33,7 +40,11 @@ pub(super) struct Rematch {
 
 struct Plan {
     rows: Vec<TouchedRow>,
-    images: Images,
+    /// Names not followed yet.
+    names: IntoIter<String>,
+    stale: Stale,
+    /// `None` until all names are followed.
+    images: Option<Images>,
 }
 
 enum Images {
@@ -62,11 +73,11 @@ impl Rematch {
     /// Matches a new image with what was answered before. Every answer is younger than the last plan; what an import changed
     /// since then is touched, and this image with it.
     pub(super) fn one(&mut self, index: &Index, image: &Digest, now: i64) -> Result<Vec<FindingEvent>, IndexError> {
-        Ok(match_image(index, image, now, &mut self.answers)?.unwrap_or_default())
+        Ok(match_image(index, image, now, &mut self.answers, &Stale::everything())?.unwrap_or_default())
     }
 
-    /// Makes a plan where there is none, and matches the next images of it at `now` (seconds since the epoch). After an error the next
-    /// step plans anew, from rows that are still there. Blocks.
+    /// Makes a plan where there is none, or goes on with it, and matches the next images of it at `now` (seconds since the epoch).
+    /// After an error the next step plans anew, from rows that are still there. Blocks.
     pub(super) fn step(&mut self, index: &Index, now: i64) -> Result<Step, IndexError> {
         let step = self.try_step(index, now);
         if step.is_err() {
@@ -78,23 +89,28 @@ impl Rematch {
     fn try_step(&mut self, index: &Index, now: i64) -> Result<Step, IndexError> {
         let plan = match &mut self.plan {
             Some(plan) => plan,
-            None => {
-                let rows = index.touched().take(PLAN_ROWS)?;
-                if rows.is_empty() {
-                    return Ok(Step::default());
-                }
-                let images = images(index, &rows, &mut self.answers)?;
-                self.plan.insert(Plan { rows, images })
-            }
+            None => match Plan::of(index.touched().take(PLAN_ROWS)?, index)? {
+                Some(plan) => self.plan.insert(plan),
+                None => return Ok(Step::default()),
+            },
         };
-        let next = plan.images.next(index)?;
-        let mut step = Step { images: next.len(), more: true, ..Step::default() };
+        let mut step = Step { more: true, ..Step::default() };
+        let Some(images) = &mut plan.images else {
+            if plan.follow(index)? {
+                self.answers.forget(&plan.stale);
+                plan.images = Some(Images::of(&plan.stale, index)?);
+            }
+            return Ok(step);
+        };
+        let next = images.next(index)?;
+        step.images = next.len();
         for image in &next {
             // One that was never matched waits for its feeds, and has its own turn.
             if index.images().get(image)?.is_none_or(|record| record.matched_at.is_none()) {
                 continue;
             }
-            step.events.extend(match_image(index, image, now, &mut self.answers)?.unwrap_or_default());
+            let events = match_image(index, image, now, &mut self.answers, &plan.stale)?;
+            step.events.extend(events.unwrap_or_default());
         }
         if next.is_empty() {
             index.touched().done(&plan.rows)?;
@@ -105,7 +121,68 @@ impl Rematch {
     }
 }
 
+impl Plan {
+    /// The plan for these rows; `None` where there are none.
+    fn of(rows: Vec<TouchedRow>, index: &Index) -> Result<Option<Self>, IndexError> {
+        let (mut stale, mut names) = (Stale::default(), BTreeSet::new());
+        for row in &rows {
+            match &row.touch {
+                Touch::AllNames => stale = Stale::everything(),
+                Touch::Ecosystem(ecosystem) => stale.add_ecosystem(ecosystem),
+                Touch::Package { ecosystem, package } => stale.add_packages([(ecosystem.clone(), package.clone())]),
+                Touch::Name(name) => {
+                    names.insert(name.clone());
+                }
+                Touch::Folder(folder) => {
+                    let reach = index.advisories().reach(folder)?;
+                    stale.add_ecosystem(folder);
+                    stale.add_packages(reach.packages);
+                    names.extend(reach.names);
+                }
+            }
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        if stale.package_count() > PLAN_PACKAGES {
+            stale = Stale::everything();
+        }
+        Ok(Some(Self { names: names.into_iter(), stale, images: None, rows }))
+    }
+
+    /// Follows the next names to packages; whether that was the last of them.
+    fn follow(&mut self, index: &Index) -> Result<bool, IndexError> {
+        let names: BTreeSet<String> = self.names.by_ref().take(STEP_NAMES).collect();
+        if self.stale.is_everything() || names.is_empty() {
+            return Ok(true);
+        }
+        self.stale.add_packages(touched_by_names(names, &index.advisories().source())?);
+        if self.stale.package_count() > PLAN_PACKAGES {
+            self.stale = Stale::everything();
+        }
+        Ok(self.names.len() == 0)
+    }
+}
+
 impl Images {
+    /// The images that hold a package of these.
+    fn of(stale: &Stale, index: &Index) -> Result<Self, IndexError> {
+        if stale.is_everything() {
+            return Ok(Self::All { after: None });
+        }
+        let users = index.package_users();
+        let mut found = BTreeSet::new();
+        let of_packages = stale.packages().flat_map(|(ecosystem, package)| users.of_package(ecosystem, package));
+        let of_ecosystems = stale.ecosystems().flat_map(|ecosystem| users.of_ecosystem(ecosystem));
+        for image in of_packages.chain(of_ecosystems) {
+            found.insert(image?);
+            if found.len() > PLAN_IMAGES {
+                return Ok(Self::All { after: None });
+            }
+        }
+        Ok(Self::These(found.into_iter()))
+    }
+
     /// The next few; none at the end.
     fn next(&mut self, index: &Index) -> Result<Vec<Digest>, IndexError> {
         match self {
@@ -121,43 +198,6 @@ impl Images {
             }
         }
     }
-}
-
-/// The images that rows mean. Answers that the rows may have changed are dropped.
-fn images(index: &Index, rows: &[TouchedRow], answers: &mut Answers) -> Result<Images, IndexError> {
-    let (mut packages, mut names, mut ecosystems) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-    for row in rows {
-        match &row.touch {
-            Touch::AllNames => {
-                answers.clear();
-                return Ok(Images::All { after: None });
-            }
-            Touch::Ecosystem(ecosystem) => ecosystems.push(ecosystem),
-            Touch::Package { ecosystem, package } => {
-                packages.insert((ecosystem.clone(), package.clone()));
-            }
-            Touch::Name(name) => {
-                names.insert(name.clone());
-            }
-        }
-    }
-    packages.extend(touched_by_names(names, &index.advisories().source())?);
-    if ecosystems.is_empty() {
-        answers.forget(&packages);
-    } else {
-        answers.clear();
-    }
-    let users = index.package_users();
-    let mut found = BTreeSet::new();
-    let of_packages = packages.iter().flat_map(|(ecosystem, package)| users.of_package(ecosystem, package));
-    let of_ecosystems = ecosystems.into_iter().flat_map(|ecosystem| users.of_ecosystem(ecosystem));
-    for image in of_packages.chain(of_ecosystems) {
-        found.insert(image?);
-        if found.len() > PLAN_IMAGES {
-            return Ok(Images::All { after: None });
-        }
-    }
-    Ok(Images::These(found.into_iter()))
 }
 
 #[cfg(test)]
@@ -302,6 +342,8 @@ mod tests {
             .filter(|row| !matches!(&row.touch, Touch::Package { package, .. } if package == "b"))
             .collect();
         index.touched().done(&others).unwrap();
+        let planned = rematch.step(&index, 4).unwrap();
+        assert_eq!(planned, Step { images: 0, events: Vec::new(), more: true });
         let step = rematch.step(&index, 4).unwrap();
         assert_eq!((step.images, step.events.len(), step.more), (1, 1, true));
         drop(rematch);

@@ -144,7 +144,7 @@ async fn match_with(
     let inventory = inventory.clone();
     let matching = move |index: &Index| -> Result<_, IndexError> {
         let findings = weir_scanner::finding::match_image(&inventory, &index.advisories().source())?;
-        let record = FindingsRecord::next(None, findings, Clock::system().now(), String::new());
+        let record = FindingsRecord::first(findings, Clock::system().now(), String::new());
         let current = Current::read(index, Some(&record))?;
         Ok((record, current))
     };

@@ -20,7 +20,8 @@ pub trait AdvisorySource {
     /// Where the source cannot be read.
     fn affecting(&self, ecosystem: &str, package: &str) -> Result<Vec<Arc<Advisory>>, Self::Error>;
 
-    /// Records found under `id` ([`Advisory::found_under`]), by id.
+    /// Records found under `id` ([`Advisory::found_under`]), by id, for which packages they speak of: what they say of these may be
+    /// left out.
     ///
     /// # Errors
     /// Where the source cannot be read.

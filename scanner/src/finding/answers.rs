@@ -1,17 +1,17 @@
 //! Answers kept for further images: most packages of an image are those of others.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::query::Query;
-use super::{Answer, answer};
+use super::{Answer, Stale, answer};
 use crate::advisory::AdvisorySource;
 
 /// Answers by question, in two generations: once the young ones weigh their share, the old are dropped and the young grow old. What is
 /// asked for grows young again.
 ///
 /// Kept answers are the source's of that time: whoever changes the source calls [`Answers::forget`] with what
-/// [`super::touched_by_names`] says, or [`Answers::clear`].
+/// [`super::touched_by_names`] says.
 #[derive(Debug)]
 pub struct Answers {
     young: HashMap<Query, Arc<Answer>>,
@@ -61,22 +61,11 @@ impl Answers {
         self.young.insert(query, answer);
     }
 
-    /// Drops the answers about packages, each given as the name of its ecosystem and its key there.
-    pub fn forget(&mut self, touched: &BTreeSet<(String, String)>) {
-        let stays = |query: &Query| {
-            let ecosystem = query.ecosystem.name();
-            !query.names.iter().any(|name| touched.contains(&(ecosystem.to_owned(), name.key.clone())))
-        };
-        self.old.retain(|query, _| stays(query));
-        self.young.retain(|query, _| stays(query));
+    /// Drops the answers to these questions.
+    pub fn forget(&mut self, stale: &Stale) {
+        self.old.retain(|query, _| !stale.contains(query));
+        self.young.retain(|query, _| !stale.contains(query));
         self.weight = self.young.values().map(|answer| weight(answer)).sum();
-    }
-
-    /// Drops all answers.
-    pub fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
-        self.weight = 0;
     }
 
     /// The number of answers kept.
@@ -117,9 +106,11 @@ mod tests {
         assert_eq!((found(&mut answers, &source, "a"), found(&mut answers, &source, "b")), (0, 0));
         source.insert(AdvisoryBuilder::new("GHSA-1").affects("npm", "a", &["0"]).affects("npm", "b", &["0"]).build());
         assert_eq!(found(&mut answers, &source, "a"), 0, "as of then");
-        answers.forget(&BTreeSet::from([("npm".to_owned(), "a".to_owned()), ("PyPI".to_owned(), "b".to_owned())]));
+        let mut stale = Stale::default();
+        stale.add_packages([("npm".to_owned(), "a".to_owned()), ("PyPI".to_owned(), "b".to_owned())]);
+        answers.forget(&stale);
         assert_eq!((found(&mut answers, &source, "a"), found(&mut answers, &source, "b")), (1, 0));
-        answers.clear();
+        answers.forget(&Stale::everything());
         assert!(answers.is_empty());
         assert_eq!(found(&mut answers, &source, "b"), 1);
     }

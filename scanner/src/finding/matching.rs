@@ -1,7 +1,6 @@
-//! Matches one image: asks each feed once for each package and version, and puts what is answered beside the image's packages.
+//! Matches one image from nothing.
 
-use super::question::Questions;
-use super::{Answers, Finding, ImageFindings};
+use super::{Answers, Finding, ImageFindings, Rematched, Stale, rematch_image};
 use crate::advisory::AdvisorySource;
 use crate::image::ImageInventory;
 
@@ -11,41 +10,13 @@ use crate::image::ImageInventory;
 /// Where the source fails; there is no half answer.
 pub fn match_image<S: AdvisorySource>(inventory: &ImageInventory, source: &S) -> Result<ImageFindings, S::Error> {
     // No question of one image is asked twice.
-    match_image_with(inventory, source, &mut Answers::new(0))
+    let mut answers = Answers::new(0);
+    let Rematched { found, .. } = rematch_image(inventory, source, &mut answers, None, &Stale::everything())?;
+    Ok(found)
 }
 
-/// The same with answers kept from other images.
-///
-/// # Errors
-/// Where the source fails; there is no half answer.
-pub fn match_image_with<S: AdvisorySource>(
-    inventory: &ImageInventory,
-    source: &S,
-    answers: &mut Answers,
-) -> Result<ImageFindings, S::Error> {
-    let mut questions = Questions::of(inventory);
-    let feeds = questions.ask_feeds(source)?;
-    let mut findings = Vec::new();
-    for (question, packages) in &questions.packages {
-        let answer = answers.answer(question, source)?;
-        for package in packages {
-            let covered_by = package.owner.as_ref().filter(|owner| questions.speaks_for(owner));
-            findings.extend(answer.findings.iter().map(|told| Finding {
-                package: package.purl.clone(),
-                layer: package.layer,
-                covered_by: covered_by.cloned(),
-                ..told.clone()
-            }));
-        }
-    }
-    findings.sort_by(default_order);
-    let (missing_feeds, uncovered) = questions.uncovered();
-    let uncovered_packages = uncovered.iter().map(|uncovered| uncovered.packages).sum();
-    Ok(ImageFindings { findings, feeds, missing_feeds, uncovered_packages, uncovered })
-}
-
-/// Severest first, then the higher score, then by id, package and layer.
-fn default_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+/// The order of an image's findings: severest first, then the higher score, then by id, package and layer.
+pub(super) fn default_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
     let score = |finding: &Finding| finding.cvss.as_ref().map_or(0.0, |cvss| cvss.score);
     b.severity
         .cmp(&a.severity)
@@ -326,8 +297,9 @@ mod tests {
         let deb = package(PackageType::Deb, "a", "1");
         for packages in [vec![a.clone()], vec![a.clone(), b.clone(), deb], vec![newer, b], vec![a]] {
             let image = image("debian", "12", packages);
-            let kept = match_image_with(&image, &source, &mut answers).unwrap();
-            assert_eq!(kept, match_image(&image, &source).unwrap());
+            let everything = Stale::everything();
+            let kept = rematch_image(&image, &source, &mut answers, None, &everything).unwrap();
+            assert_eq!(kept.whole(), match_image(&image, &source).unwrap());
         }
         assert_eq!(answers.len(), 4, "each question is asked once");
     }

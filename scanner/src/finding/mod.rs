@@ -6,7 +6,7 @@
 //!
 //! Every question is answered on its own ([`answer`]), so that answers serve further images ([`Answers`]), and a change among the
 //! advisories is known to change the answers about few packages ([`touched_by_names`]), which are those of few images
-//! ([`questions`]).
+//! ([`questions`]). Of these images only what may have changed ([`Stale`]) is asked again ([`rematch_image`]).
 //!
 //! The invariant: equal inventories and equal advisories give equal findings, in equal order.
 
@@ -20,15 +20,19 @@ pub mod query;
 mod question;
 mod rating;
 mod record;
+mod rematch;
+mod stale;
 mod tell;
 mod touched;
 
 pub use answer::{Answer, answer};
 pub use answers::Answers;
-pub use matching::{match_image, match_image_with};
+pub use matching::match_image;
 pub use question::{ecosystems, questions};
 pub use rating::{cvss_score, severity_of_score, severity_of_word};
 pub use record::{CvssScore, Finding, FixState, ImageFindings, Severity, Uncovered, UncoveredReason};
+pub use rematch::{Rematched, rematch_image};
+pub use stale::Stale;
 pub use touched::{Touched, leading_names, touched_by_names};
 
 /// The version of the rules of matching: raised when equal inventories and advisories give other findings than before, so that

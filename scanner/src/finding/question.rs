@@ -112,6 +112,14 @@ impl<'a> Questions<'a> {
     }
 }
 
+/// Whether any feed speaks for a question.
+///
+/// # Errors
+/// Where the source fails.
+pub(super) fn is_spoken_for<S: AdvisorySource>(query: &Query, source: &S) -> Result<bool, S::Error> {
+    Ok(!speaking(query, source)?.is_empty())
+}
+
 /// The feeds with records that speak for a question.
 fn speaking<S: AdvisorySource>(query: &Query, source: &S) -> Result<Vec<Feed>, S::Error> {
     let feeds: Vec<Feed> = match query.releases {

@@ -13,6 +13,7 @@ use weir_scanner::package::Ecosystem;
 use super::advisory_import::AdvisoryImport;
 use super::advisory_increment::{AdvisoryIncrement, FolderDifference};
 use super::engine::{Batch, Scan, Table};
+use super::folder_reach::FolderReach;
 use super::import_record::{ImportRecord, SourceFailure};
 use super::key::DecodeKey;
 use super::record::AdvisoryParts;
@@ -32,6 +33,13 @@ impl<'a> Advisories<'a> {
     /// An advisory, by its id.
     pub fn get(&self, id: &str) -> Result<Option<Advisory>, IndexError> {
         self.index.get(Table::Advisories, &key::encode(id))
+    }
+
+    /// Whether an advisory says nothing any more: it was withdrawn, or is not there.
+    pub fn is_gone(&self, id: &str) -> Result<bool, IndexError> {
+        let key = key::encode(id);
+        let Some(bytes) = self.index.engine.get(Table::Advisories, &key)? else { return Ok(true) };
+        Ok(record::decode_parts(&key, &bytes, AdvisoryParts::Ratings)?.withdrawn.is_some())
     }
 
     /// Every feed, by ecosystem and release.
@@ -60,9 +68,10 @@ impl<'a> Advisories<'a> {
         AdvisoryImport::begin(self.index, ecosystem)
     }
 
-    /// Begins an increment of the folder of the ecosystem named `ecosystem`, which ends every earlier import of it.
-    pub fn begin_increment(&self, ecosystem: &str) -> Result<AdvisoryIncrement, IndexError> {
-        AdvisoryIncrement::begin(self.index, ecosystem)
+    /// Begins an increment of the folder of the ecosystem named `ecosystem` at `now` (seconds since the epoch), which ends every earlier
+    /// import of it.
+    pub fn begin_increment(&self, ecosystem: &str, now: i64) -> Result<AdvisoryIncrement, IndexError> {
+        AdvisoryIncrement::begin(self.index, ecosystem, now)
     }
 
     /// How the folder of `ecosystem` differs at `now` (seconds since the epoch) from a source's list of changes. At most `bound`
@@ -100,6 +109,11 @@ impl<'a> Advisories<'a> {
             put_feed(&mut batch, &Feed { fetched_at: now, ..feed });
         }
         self.index.write(batch)
+    }
+
+    /// What the folder of `ecosystem` speaks of beyond its own ecosystem.
+    pub fn reach(&self, ecosystem: &str) -> Result<FolderReach, IndexError> {
+        FolderReach::of(self.index, ecosystem)
     }
 
     /// This table as matching asks it.
@@ -159,7 +173,7 @@ impl AdvisorySource for IndexAdvisories {
     }
 
     fn named(&self, id: &str) -> Result<Vec<Arc<Advisory>>, IndexError> {
-        self.index.advisories().under_name(id, AdvisoryParts::All)
+        self.index.advisories().under_name(id, AdvisoryParts::Names)
     }
 
     fn rated(&self, id: &str) -> Result<Vec<Arc<Advisory>>, IndexError> {

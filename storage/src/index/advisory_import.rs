@@ -50,6 +50,7 @@ impl AdvisoryImport {
             return Ok(());
         }
         self.writer.counts.records += 1;
+        self.writer.exact = false;
         let mut batch = Batch::new();
         batch.put(Table::AdvisoryMembers, key, record::encode(&MarkRecord { generation, ..mark }));
         index.write(batch)
@@ -70,12 +71,11 @@ impl AdvisoryImport {
         let mut batch = Batch::new().durable();
         replace_feeds(&writer.index, &mut batch, &writer.ecosystem, &finish.feeds)?;
         if self.first {
-            note_one(&mut batch, &Touch::Ecosystem(writer.ecosystem.clone()));
-            // Records of other ecosystems may be rated by these.
-            note_one(&mut batch, &Touch::AllNames);
+            note_one(&mut batch, &Touch::Folder(writer.ecosystem.clone()));
         }
         let ImportFinish { location, archive, newest, now, .. } = finish;
         let import = ImportRecord {
+            counted: if writer.exact { import.generation } else { import.counted },
             imported_at: Some(now),
             checked_at: Some(now),
             records: writer.counts.records,

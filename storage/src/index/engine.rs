@@ -85,6 +85,8 @@ tables! {
     AdvisoryImports = "advisory_imports",
     /// (ecosystem name, release) → feed.
     Feeds = "feeds",
+    /// ecosystem folder → which note of it: all it speaks of is to be matched again.
+    TouchedFolders = "touched_folders",
     /// (ecosystem name, package) → which note of it: packages to match again.
     Touched = "touched",
     /// any name of a vulnerability → which note of it.

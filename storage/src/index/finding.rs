@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use weir_scanner::advisory::Feed;
-use weir_scanner::finding::{Finding, ImageFindings};
+use weir_scanner::finding::{Finding, ImageFindings, Rematched};
 use weir_scanner::image::ImageInventory;
 use weir_scanner::oci::Digest;
 
@@ -26,44 +25,38 @@ pub struct FindingsRecord {
     pub matched_by: String,
     /// When each vulnerability of each package was first seen: by id and package URL, seconds since the epoch. Holds those
     /// that are gone too.
-    pub first_seen: BTreeMap<(String, String), i64>,
+    pub first_seen: FirstSeen,
 }
 
+/// First times by id and package URL, seconds since the epoch.
+pub type FirstSeen = BTreeMap<(String, String), i64>;
+
 /// One matching of an image.
-pub struct Matched<'a> {
-    /// What it gave.
-    pub findings: ImageFindings,
-    /// When it was, seconds since the epoch.
+pub struct Matching<'a> {
+    /// When it is, seconds since the epoch.
     pub at: i64,
-    /// What read the image and matched it.
+    /// What read the image and matches it.
     pub by: String,
     /// What the image holds.
     pub inventory: &'a ImageInventory,
 }
 
 impl FindingsRecord {
-    /// The record after a matching, given the one before.
-    pub fn next(previous: Option<&Self>, findings: ImageFindings, matched_at: i64, matched_by: String) -> Self {
-        let mut first_seen = previous.map(|previous| previous.first_seen.clone()).unwrap_or_default();
-        for finding in &findings.findings {
+    /// The record of an image that was never matched before, at `matched_at` (seconds since the epoch) by `matched_by`.
+    pub fn first(findings: ImageFindings, matched_at: i64, matched_by: String) -> Self {
+        let rematched = Rematched { found: findings, ..Rematched::default() };
+        Self::next(FirstSeen::new(), rematched, matched_at, matched_by)
+    }
+
+    /// The record after a matching, given the first times before it.
+    fn next(mut first_seen: FirstSeen, rematched: Rematched, matched_at: i64, matched_by: String) -> Self {
+        for finding in &rematched.found.findings {
             let known =
                 names(finding).filter_map(|name| first_seen.get(&(name.to_owned(), finding.package.clone()))).min();
             let first = known.copied().unwrap_or(matched_at);
             first_seen.insert((finding.id.clone(), finding.package.clone()), first);
         }
-        Self { findings, matched_at, matched_by, first_seen }
-    }
-
-    /// Whether another matching came to the same. How old the feeds were is not part of it: who reads a result asks the feeds.
-    fn is_same(&self, then: &ImageFindings, matched_by: &str) -> bool {
-        let ImageFindings { findings, feeds, missing_feeds, uncovered_packages, uncovered } = &self.findings;
-        let ecosystems = |feeds: &[Feed]| feeds.iter().map(|feed| feed.ecosystem.clone()).collect::<Vec<_>>();
-        *findings == then.findings
-            && ecosystems(feeds) == ecosystems(&then.feeds)
-            && *missing_feeds == then.missing_feeds
-            && *uncovered_packages == then.uncovered_packages
-            && *uncovered == then.uncovered
-            && self.matched_by == matched_by
+        Self { findings: rematched.whole(), matched_at, matched_by, first_seen }
     }
 
     /// When a finding of this record was first seen, seconds since the epoch.
@@ -88,45 +81,53 @@ impl<'a> Findings<'a> {
         self.index.get(Table::Findings, &key::encode(manifest))
     }
 
-    /// Keeps what matching an image gave, with first times carried over, and the events of what it changed. Answers with
-    /// these.
-    pub fn put(&self, manifest: &Digest, matched: Matched<'_>) -> Result<Vec<FindingEvent>, IndexError> {
+    /// Matches an image by `find` and keeps what that gives, with first times carried over, and the events of what it changed.
+    /// Answers with these. `find` is given what an earlier matching gave, where the same read and matched the image then; it
+    /// must not match another image.
+    ///
+    /// # Errors
+    /// What `find` meets, and what reading and writing do.
+    pub fn update(
+        &self,
+        manifest: &Digest,
+        matching: Matching<'_>,
+        find: impl FnOnce(Option<ImageFindings>) -> Result<Rematched, IndexError>,
+    ) -> Result<Vec<FindingEvent>, IndexError> {
         let _guard = lock(&self.index.locks.findings);
-        let Matched { findings, at, by, inventory } = matched;
-        let old = self.get(manifest)?;
+        let Matching { at, by, inventory } = matching;
+        let mut old = self.get(manifest)?;
+        let earlier = old.as_mut().map(|old| std::mem::take(&mut old.findings));
+        let same_makers = old.as_ref().is_some_and(|old| old.matched_by == by);
+        let rematched = if same_makers {
+            find(earlier)?
+        } else {
+            let before = earlier.map(|earlier| earlier.findings).unwrap_or_default();
+            Rematched { before, ..find(None)? }
+        };
         // Most images of a refresh are as they were: writing them all again would cost more than matching them.
-        if old.as_ref().is_some_and(|old| old.is_same(&findings, &by)) {
+        if same_makers && rematched.is_same() {
             return Ok(Vec::new());
         }
-        let next = FindingsRecord::next(old.as_ref(), findings, at, by);
-        let changes = self.changes(old.as_ref(), &next, inventory)?;
+        let held: HashSet<&str> = inventory.packages.iter().map(|package| package.purl.as_str()).collect();
+        let before = old.as_ref().map(|old| Side { findings: &rematched.before, matched_by: &old.matched_by });
+        let after = Side { findings: &rematched.found.findings, matched_by: &by };
+        let changes = changes(
+            before.as_ref(),
+            &after,
+            |package| held.contains(package),
+            |id| self.index.advisories().is_gone(id),
+        )?;
+        let first_seen = old.map(|old| old.first_seen).unwrap_or_default();
+        let next = FindingsRecord::next(first_seen, rematched, at, by);
         let mut batch = Batch::new();
         batch.put(Table::Findings, key::encode(manifest), record::encode(&next));
-        if !changes.is_empty() {
-            let event = EventRecord { at, image: *manifest, changes };
+        let event = EventRecord { at, image: *manifest, changes };
+        if !event.changes.is_empty() {
             self.index.events().add(&mut batch, &event)?;
-            self.index.write(batch)?;
-            return Ok(event.changes);
         }
         self.index.write(batch)?;
-        Ok(changes)
+        Ok(event.changes)
     }
-
-    fn changes(
-        &self,
-        old: Option<&FindingsRecord>,
-        new: &FindingsRecord,
-        inventory: &ImageInventory,
-    ) -> Result<Vec<FindingEvent>, IndexError> {
-        let held: HashSet<&str> = inventory.packages.iter().map(|package| package.purl.as_str()).collect();
-        let is_gone =
-            |id: &str| Ok(self.index.advisories().get(id)?.is_none_or(|advisory| advisory.withdrawn.is_some()));
-        changes(old.map(side).as_ref(), &side(new), |package| held.contains(package), is_gone)
-    }
-}
-
-fn side(record: &FindingsRecord) -> Side<'_> {
-    Side { findings: &record.findings.findings, matched_by: &record.matched_by }
 }
 
 #[cfg(test)]
@@ -136,9 +137,13 @@ mod tests {
     use super::*;
 
     fn put(index: &Index, image: &Digest, findings: Vec<Finding>, at: i64) -> Vec<FindingEvent> {
-        let inventory = inventory(None, &[]);
-        let findings = ImageFindings { findings, ..ImageFindings::default() };
-        index.findings().put(image, Matched { findings, at, by: "1".into(), inventory: &inventory }).unwrap()
+        let matching = Matching { at, by: "1".into(), inventory: &inventory(None, &[]) };
+        let found = ImageFindings { findings, ..ImageFindings::default() };
+        let find = |earlier: Option<ImageFindings>| {
+            let before = earlier.map(|earlier| earlier.findings).unwrap_or_default();
+            Ok(Rematched { before, found, ..Rematched::default() })
+        };
+        index.findings().update(image, matching, find).unwrap()
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! Owns what one batch of records is; whether it belongs to a whole archive or to an increment is the caller's. A record changes only
 //! to one that is not older. Memory holds one batch of records, however large the folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weir_scanner::advisory::Advisory;
 
-use super::advisory::{remove, replace};
+use super::advisory::{put_import, remove, replace};
 use super::engine::{Batch, Table};
 use super::error::intact;
+use super::folder_count::FolderCount;
 use super::import_record::{ImportCounts, ImportRecord};
 use super::record::MarkRecord;
 use super::touched::note;
@@ -26,8 +27,13 @@ pub(super) struct FolderWriter {
     pub(super) ecosystem: String,
     pub(super) generation: u64,
     pub(super) counts: ImportCounts,
-    /// Whether every single change is noted; the first import of a folder touches all of it.
+    /// Whether every single change is noted; the first import of a folder touches all of it, so only what it changes of records that
+    /// other folders brought is noted.
     notes: bool,
+    /// Whether every record of an archive is stored as it came, so that what was counted of the archive is what is stored.
+    pub(super) exact: bool,
+    /// The folder's counts, where they are kept by what changes.
+    pub(super) count: Option<FolderCount>,
     pending: BTreeMap<String, (Advisory, Vec<u8>)>,
     pending_bytes: usize,
 }
@@ -40,6 +46,8 @@ impl FolderWriter {
             generation,
             counts: ImportCounts::default(),
             notes,
+            exact: true,
+            count: None,
             pending: BTreeMap::new(),
             pending_bytes: 0,
         }
@@ -48,11 +56,12 @@ impl FolderWriter {
     /// Takes a record; it may be written now or with later ones.
     pub(super) fn put(&mut self, advisory: Advisory) -> Result<(), IndexError> {
         if self.pending.get(&advisory.id).is_some_and(|(pending, _)| pending.modified > advisory.modified) {
+            self.exact = false;
             return Ok(());
         }
         let encoded = record::encode(&advisory);
         self.pending_bytes += encoded.len();
-        self.pending.insert(advisory.id.clone(), (advisory, encoded));
+        self.exact &= self.pending.insert(advisory.id.clone(), (advisory, encoded)).is_none();
         if self.pending.len() >= BATCH_RECORDS || self.pending_bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -73,10 +82,18 @@ impl FolderWriter {
                 None => None,
             };
             let kept: Option<&Advisory> = old.as_ref().filter(|old: &&Advisory| old.modified > advisory.modified);
-            self.mark(&mut batch, &id, kept.unwrap_or(&advisory).modified)?;
+            self.exact &= kept.is_none();
+            let after = kept.unwrap_or(&advisory);
+            let mark = self.mark(&mut batch, &id, after.modified)?;
+            if let Some(count) = &mut self.count {
+                count.put(mark, if changed { old.as_ref() } else { Some(&advisory) }, after);
+            }
             if changed && kept.is_none() {
                 self.counts.changed += 1;
-                if self.notes {
+                if let Some(old) = &old {
+                    self.doubt(&mut batch, old, &advisory)?;
+                }
+                if self.notes || old.is_some() {
                     note(&mut batch, old.as_ref(), Some(&advisory));
                 }
                 replace(&mut batch, old.as_ref(), &advisory, encoded);
@@ -85,8 +102,20 @@ impl FolderWriter {
         self.index.write(batch)
     }
 
-    /// Marks a record as of this generation.
-    fn mark(&mut self, batch: &mut Batch, id: &str, modified: i64) -> Result<(), IndexError> {
+    /// Has the other folders that list a record count themselves anew at their next increment: it is no longer what they counted.
+    fn doubt(&self, batch: &mut Batch, old: &Advisory, new: &Advisory) -> Result<(), IndexError> {
+        let spoken_of = old.affected.iter().chain(&new.affected).map(|affected| affected.ecosystem.name());
+        for folder in spoken_of.filter(|name| *name != self.ecosystem).collect::<BTreeSet<_>>() {
+            let member = self.index.engine.get(Table::AdvisoryMembers, &key::encode(&(folder, &new.id)))?;
+            if let (Some(_), Some(import)) = (member, self.index.advisories().import(folder)?) {
+                put_import(batch, folder, &ImportRecord { counted: 0, ..import });
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks a record as of this generation; answers with its mark before.
+    fn mark(&mut self, batch: &mut Batch, id: &str, modified: i64) -> Result<Option<MarkRecord>, IndexError> {
         let key = key::encode(&(&self.ecosystem, id));
         let stored = self.index.engine.get(Table::AdvisoryMembers, &key)?;
         let mark = match &stored {
@@ -96,12 +125,14 @@ impl FolderWriter {
         // A folder that lists an id twice counts it once.
         if mark.is_none_or(|mark| mark.generation != self.generation) {
             self.counts.records += 1;
+        } else {
+            self.exact = false;
         }
         let encoded = record::encode(&MarkRecord { generation: self.generation, modified: Some(modified) });
         if stored.as_ref() != Some(&encoded) {
             batch.put(Table::AdvisoryMembers, key, encoded);
         }
-        Ok(())
+        Ok(mark)
     }
 
     /// Removes members of the folder, and with them the records that no folder of `others` lists.
@@ -112,6 +143,11 @@ impl FolderWriter {
         let mut batch = Batch::new();
         for member in members {
             let (_, id): (String, String) = decode_key(Table::AdvisoryMembers, &member)?;
+            if let Some(count) = &mut self.count
+                && let Some(mark) = index.get::<MarkRecord>(Table::AdvisoryMembers, &member)?
+            {
+                count.remove(mark, intact(index.advisories().get(&id))?.as_ref());
+            }
             batch.delete(Table::AdvisoryMembers, member);
             self.counts.removed += 1;
             let mut listed = false;
@@ -154,7 +190,7 @@ pub(super) fn begin(index: &Index, ecosystem: &str) -> Result<ImportRecord, Inde
     let mut import = index.advisories().import(ecosystem)?.unwrap_or_default();
     import.generation += 1;
     let mut batch = Batch::new();
-    super::advisory::put_import(&mut batch, ecosystem, &import);
+    put_import(&mut batch, ecosystem, &import);
     index.write(batch)?;
     Ok(import)
 }

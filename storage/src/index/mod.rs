@@ -17,6 +17,8 @@ mod error;
 mod event;
 mod finding;
 mod finding_change;
+mod folder_count;
+mod folder_reach;
 mod folder_writer;
 mod image;
 mod import_record;
@@ -48,7 +50,8 @@ pub use event::{
     ClosedReason, EventCursor, EventKind, EventPage, EventRecord, Events, FindingEvent, InvalidEventCursor,
     ListedEvent, OpenedReason,
 };
-pub use finding::{Findings, FindingsRecord, Matched};
+pub use finding::{Findings, FindingsRecord, FirstSeen, Matching};
+pub use folder_reach::FolderReach;
 pub use image::{ImageCursor, ImageLayer, ImagePage, ImageRecord, Images, InvalidImageCursor};
 pub use import_record::{ImportCounts, ImportFinish, ImportRecord, IncrementFinish, SourceFailure, Validators};
 pub use inventory::{Inventories, InventoryRecord};

@@ -1,6 +1,6 @@
-//! What imports touched and no match has answered yet: packages, and names of vulnerabilities.
+//! What imports touched and no match has answered yet: folders, packages, and names of vulnerabilities.
 //!
-//! Owns two tables of reminders. A row is written in the batch of the change it tells of, so a process that dies between the change
+//! Owns three tables of reminders. A row is written in the batch of the change it tells of, so a process that dies between the change
 //! and the match forgets nothing. Each note carries a fresh value, and [`Touched::done`] takes a row away only where its value
 //! is still the one that was taken: a change that came while its package was being matched is matched again.
 
@@ -21,7 +21,9 @@ pub struct Touched<'a> {
 /// What a change touched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Touch {
-    /// Every package of the ecosystem of this name: its feed was imported for the first time.
+    /// Everything a folder of advisories speaks of, and all that shares a name with it: it was imported for the first time.
+    Folder(String),
+    /// Every package of the ecosystem of this name: whether anything speaks for its releases has changed.
     Ecosystem(String),
     /// One package, keyed as its advisories key it.
     Package {
@@ -50,10 +52,16 @@ impl<'a> Touched<'a> {
         Self { index }
     }
 
-    /// Up to `limit` rows, packages first, in the order of their keys. They stay until they are [`Touched::done`].
+    /// Up to `limit` rows, folders first, then packages, in the order of their keys. They stay until they are [`Touched::done`].
     pub fn take(&self, limit: usize) -> Result<Vec<TouchedRow>, IndexError> {
         let mut taken = Vec::new();
-        for row in self.index.rows(Scan::prefix(Table::Touched, Vec::new())).take(limit) {
+        for row in self.index.rows(Scan::prefix(Table::TouchedFolders, Vec::new())).take(limit) {
+            let row = row?;
+            let folder = decode_key(Table::TouchedFolders, &row.key)?;
+            taken.push(TouchedRow { touch: Touch::Folder(folder), stamp: row.value });
+        }
+        let left = limit - taken.len();
+        for row in self.index.rows(Scan::prefix(Table::Touched, Vec::new())).take(left) {
             let row = row?;
             let (ecosystem, package): (String, String) = decode_key(Table::Touched, &row.key)?;
             let touch =
@@ -100,6 +108,7 @@ impl<'a> Touched<'a> {
 
 fn place(touch: &Touch) -> (Table, Vec<u8>) {
     match touch {
+        Touch::Folder(folder) => (Table::TouchedFolders, key::encode(folder)),
         Touch::Ecosystem(ecosystem) => (Table::Touched, key::encode(&(ecosystem, ""))),
         Touch::Package { ecosystem, package } => (Table::Touched, key::encode(&(ecosystem, package))),
         Touch::AllNames => (Table::TouchedNames, key::encode("")),
@@ -182,13 +191,15 @@ mod tests {
     }
 
     #[test]
-    fn all_of_an_ecosystem_and_all_names_are_rows_of_their_own() {
+    fn folders_all_of_an_ecosystem_and_all_names_are_rows_of_their_own() {
         let index = Index::in_memory();
         let mut batch = Batch::new();
-        for touch in [Touch::Ecosystem("npm".into()), Touch::AllNames] {
-            note_one(&mut batch, &touch);
+        let all = [Touch::Folder("npm".into()), Touch::Ecosystem("npm".into()), Touch::AllNames];
+        for touch in &all {
+            note_one(&mut batch, touch);
         }
         index.write(batch).unwrap();
-        assert_eq!(touches(&index), [Touch::Ecosystem("npm".into()), Touch::AllNames]);
+        assert_eq!(touches(&index), all);
+        assert_eq!(index.touched().take(2).unwrap().len(), 2);
     }
 }

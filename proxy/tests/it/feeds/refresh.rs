@@ -19,7 +19,7 @@ async fn after_the_first_import_only_what_changed_is_fetched() {
     let mirror = Mirror::of(&records).await;
     mirror.assert_holds(&records, "first");
     assert_eq!(mirror.bucket.asked_after(0), ["/npm/all.zip"]);
-    assert_eq!(mirror.touched(), [Touch::Ecosystem("npm".into()), Touch::AllNames]);
+    assert_eq!(mirror.touched(), [Touch::Folder("npm".into())]);
 
     // The list is read once, to know its entity tag; from then on it answers that nothing changed.
     for answered in [1, 2, 3] {

@@ -204,6 +204,12 @@ fn the_index_and_the_map_agree_on_packages_and_names() {
     for n in 0..8 {
         let package = format!("p{n}");
         assert_eq!(source.affecting("npm", &package).unwrap(), map.affecting("npm", &package).unwrap());
-        assert_eq!(source.named(&format!("CVE-{package}")).unwrap(), map.named(&format!("CVE-{package}")).unwrap());
+        // What these say of their packages is left out.
+        let named = |records: Vec<Arc<Advisory>>| {
+            let of = |record: Arc<Advisory>| (record.id.clone(), record.affected[0].package.clone());
+            records.into_iter().map(of).collect::<Vec<_>>()
+        };
+        let cve = format!("CVE-{package}");
+        assert_eq!(named(source.named(&cve).unwrap()), named(map.named(&cve).unwrap()));
     }
 }

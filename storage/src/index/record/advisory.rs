@@ -215,7 +215,25 @@ impl From<&Affected> for StoredPartV2<'static> {
     }
 }
 
+/// An entry that says nothing of its package.
+fn nothing(ecosystem: Ecosystem, package: String) -> Affected {
+    Affected {
+        ecosystem,
+        package,
+        ranges: Vec::new(),
+        versions: Vec::new(),
+        binaries: Vec::new(),
+        imports: Vec::new(),
+        ratings: Vec::new(),
+    }
+}
+
 impl StoredPartV2<'_> {
+    /// Its package alone.
+    fn name(&self) -> Affected {
+        nothing(Ecosystem::parse(&self.ecosystem), self.package.clone().into_owned())
+    }
+
     fn read(&self) -> Result<Affected, Unreadable> {
         let body: StoredBodyV2 = unseal(&self.body)?;
         Ok(Affected {
@@ -242,6 +260,8 @@ pub(crate) enum AdvisoryParts<'a> {
         /// The package's key.
         package: &'a str,
     },
+    /// Which packages it speaks of, and nothing of what it says.
+    Names,
     /// Nothing of packages but how severe it is there: one entry that names none, where vectors or scores are given.
     Ratings,
 }
@@ -257,15 +277,7 @@ pub(crate) fn read_parts(version: u8, body: &[u8], parts: AdvisoryParts<'_>) -> 
     let (head, rest) = postcard::take_from_bytes::<StoredHeadV2>(body)?;
     if matches!(parts, AdvisoryParts::Ratings) {
         let ratings: Vec<Rating> = all(head.measured.iter().cloned());
-        let entry = Affected {
-            ecosystem: Ecosystem::parse(""),
-            package: String::new(),
-            ranges: Vec::new(),
-            versions: Vec::new(),
-            binaries: Vec::new(),
-            imports: Vec::new(),
-            ratings,
-        };
+        let entry = Affected { ratings, ..nothing(Ecosystem::parse(""), String::new()) };
         let entries = if entry.ratings.is_empty() { Vec::new() } else { vec![entry] };
         return Ok(head.with(entries));
     }
@@ -274,8 +286,11 @@ pub(crate) fn read_parts(version: u8, body: &[u8], parts: AdvisoryParts<'_>) -> 
         AdvisoryParts::Package { ecosystem, package } => {
             part.package == package && Ecosystem::parse(&part.ecosystem).name() == ecosystem
         }
-        AdvisoryParts::All | AdvisoryParts::Ratings => true,
+        AdvisoryParts::All | AdvisoryParts::Names | AdvisoryParts::Ratings => true,
     };
+    if matches!(parts, AdvisoryParts::Names) {
+        return Ok(head.with(stored.iter().map(StoredPartV2::name).collect()));
+    }
     let affected: Vec<Affected> =
         stored.iter().filter(wanted).map(StoredPartV2::read).collect::<Result<_, Unreadable>>()?;
     Ok(head.with(affected))

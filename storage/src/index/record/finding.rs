@@ -125,8 +125,9 @@ struct StoredUncovered {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredFindingsV2 {
-    texts: Vec<String>,
+struct StoredFindingsV2<'a> {
+    #[serde(borrow)]
+    texts: Vec<&'a str>,
     findings: Vec<StoredFinding>,
     feeds: Vec<StoredFeedV1>,
     missing_feeds: Vec<String>,
@@ -187,12 +188,12 @@ impl<'a> Texts<'a> {
 }
 
 /// Gives numbers their texts back.
-struct Read<'a>(&'a [String]);
+struct Read<'a>(&'a [&'a str]);
 
 impl Read<'_> {
     fn text(&self, number: Text) -> Result<String, Unreadable> {
         let text = usize::try_from(number).ok().and_then(|number| self.0.get(number));
-        text.cloned().ok_or_else(|| Unreadable::Body(format!("there is no text {number}")))
+        text.map(|text| (*text).to_owned()).ok_or_else(|| Unreadable::Body(format!("there is no text {number}")))
     }
 
     fn all(&self, numbers: Vec<Text>) -> Result<Vec<String>, Unreadable> {
@@ -266,7 +267,7 @@ impl Record for FindingsRecord {
             matched_at: self.matched_at,
             matched_by: self.matched_by.clone(),
             first_seen,
-            texts: texts.texts.into_iter().map(str::to_owned).collect(),
+            texts: texts.texts,
         };
         seal(&stored, out)
     }
@@ -275,7 +276,7 @@ impl Record for FindingsRecord {
         match version {
             1 => Ok(unseal::<StoredFindingsV1>(body)?.into()),
             2 => {
-                let stored: StoredFindingsV2 = unseal(body)?;
+                let stored: StoredFindingsV2<'_> = unseal(body)?;
                 let texts = Read(&stored.texts);
                 let findings = ImageFindings {
                     findings: stored

@@ -101,6 +101,7 @@ impl From<StoredImportV1> for ImportRecord {
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredImportV2 {
     generation: u64,
+    counted: u64,
     imported_at: Option<i64>,
     checked_at: Option<i64>,
     records: u64,
@@ -115,6 +116,7 @@ impl From<&ImportRecord> for StoredImportV2 {
     fn from(import: &ImportRecord) -> Self {
         Self {
             generation: import.generation,
+            counted: import.counted,
             imported_at: import.imported_at,
             checked_at: import.checked_at,
             records: import.records,
@@ -131,6 +133,7 @@ impl From<StoredImportV2> for ImportRecord {
     fn from(stored: StoredImportV2) -> Self {
         Self {
             generation: stored.generation,
+            counted: stored.counted,
             imported_at: stored.imported_at,
             checked_at: stored.checked_at,
             records: stored.records,

@@ -237,7 +237,7 @@ fn first_findings() -> FindingsRecord {
         uncovered_packages: 4,
         uncovered: Vec::new(),
     };
-    FindingsRecord::next(None, findings, 1_700_000_000, String::new())
+    FindingsRecord::first(findings, 1_700_000_000, String::new())
 }
 
 fn findings() -> FindingsRecord {
@@ -341,6 +341,7 @@ fn first_import() -> ImportRecord {
 
 fn import() -> ImportRecord {
     ImportRecord {
+        counted: 2,
         location: Some("https://feeds.example/osv".into()),
         list: validators("\"l\""),
         newest: Some(5),
