@@ -6,6 +6,7 @@
 //! work, fetching them the proxy's, and deciding whether one matches [`crate::finding`]'s.
 
 pub mod archive;
+mod custom;
 pub mod cve_score;
 mod entries;
 pub mod epss;

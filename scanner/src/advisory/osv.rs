@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::custom::close_with;
 use super::key::package_key;
 use super::specific::Specific;
-use super::{Advisory, Affected, AffectedRange, RangeEvent, Rating, RatingValue};
+use super::{Advisory, Affected, AffectedRange, RangeEvent, Rating, RatingValue, cve_of};
 use crate::package::Ecosystem;
 
 /// The longest record that is read, in bytes; the largest of the public bucket is a tenth of it.
@@ -85,14 +86,14 @@ struct RawPackage {
 }
 
 #[derive(Deserialize)]
-struct RawRange {
+pub(super) struct RawRange {
     #[serde(rename = "type")]
-    range_type: String,
-    events: Option<Vec<RawEvent>>,
+    pub(super) range_type: String,
+    pub(super) events: Option<Vec<RawEvent>>,
 }
 
 #[derive(Deserialize)]
-struct RawEvent {
+pub(super) struct RawEvent {
     introduced: Option<String>,
     fixed: Option<String>,
     last_affected: Option<String>,
@@ -145,17 +146,20 @@ impl RawRecord {
             let word = first_word(&summary).map(|word| RatingValue::Word(word.to_owned()));
             ratings.extend(word.map(|value| Rating { source: id.clone(), value }));
         }
+        // What is rated, or has a CVE, somebody took for a vulnerability, whatever else the record says of itself.
+        let is_vulnerability = !ratings.is_empty() || aliases.iter().any(|alias| cve_of(alias).is_some());
         let mut entries = Vec::new();
         for (index, raw) in affected.unwrap_or_default().into_iter().enumerate() {
-            entries.extend(raw.into_affected(&id, index)?);
+            entries.extend(raw.into_affected(&id, index, is_vulnerability)?);
         }
         Ok(Advisory { id, modified, withdrawn, aliases, upstream, related, summary, ratings, affected: entries })
     }
 }
 
 impl RawAffected {
-    /// `None` for an entry without a package, which speaks of a repository only.
-    fn into_affected(self, id: &str, index: usize) -> Result<Option<Affected>, InvalidRecord> {
+    /// `None` for an entry without a package, which speaks of a repository only. `is_vulnerability` where the record as a whole is known
+    /// to be about one.
+    fn into_affected(self, id: &str, index: usize, is_vulnerability: bool) -> Result<Option<Affected>, InvalidRecord> {
         let Some(package) = self.package else {
             return Ok(None);
         };
@@ -177,10 +181,19 @@ impl RawAffected {
         if let Some(known) = of_database.last_known {
             end_at_last_known(&mut ranges, &known);
         }
+        if ecosystem.name() == "Go" {
+            close_with(&mut ranges, &of_ecosystem.custom_ranges);
+        }
+        let mut versions = self.versions.unwrap_or_default();
+        // RustSec's word that a crate is not maintained is kept, and affects no version.
+        if of_database.is_note && !is_vulnerability && ratings.is_empty() {
+            ranges.clear();
+            versions.clear();
+        }
         Ok(Some(Affected {
             package: package_key(ecosystem.name(), &package.name).into_owned(),
             ranges,
-            versions: self.versions.unwrap_or_default(),
+            versions,
             // Only SUSE's are names of its binaries; what others have under that key says which versions were built.
             binaries: if ecosystem.name().ends_with("SUSE") { of_ecosystem.binaries } else { Vec::new() },
             imports: of_ecosystem.imports,
@@ -192,7 +205,7 @@ impl RawAffected {
 
 /// The events in their order; one object may hold several, as early records do. `None` where one holds no known event:
 /// a range with a hole would reach too far.
-fn events(raw: Vec<RawEvent>) -> Option<Vec<RangeEvent>> {
+pub(super) fn events(raw: Vec<RawEvent>) -> Option<Vec<RangeEvent>> {
     let mut events = Vec::with_capacity(raw.len());
     for event in raw {
         let before = events.len();

@@ -6,10 +6,13 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::RatingValue;
+use super::osv::{RawRange, events};
+use super::{AffectedRange, RatingValue};
 
 /// The most binaries or imports of one entry; a kernel's sources build a hundred.
 const MAX_NAMES: usize = 4096;
+/// The most ranges beside an entry's own, and the most events of each; Go's records have one of a few dozen.
+const MAX_RANGES: usize = 256;
 
 /// What is kept of a free-form field.
 #[derive(Debug, Default, PartialEq)]
@@ -22,6 +25,11 @@ pub(super) struct Specific {
     pub(super) binaries: Vec<String>,
     /// `last_known_affected_version_range` (GitHub): `< 4.0`.
     pub(super) last_known: Option<String>,
+    /// `custom_ranges` (Go): ranges in the versions of the project. None where one of them cannot be read, since half of them would say
+    /// that the other half is not affected.
+    pub(super) custom_ranges: Vec<AffectedRange>,
+    /// `informational` (RustSec) says `unmaintained` or `notice`, and so no vulnerability; `unsound` is one.
+    pub(super) is_note: bool,
 }
 
 impl<'de> Deserialize<'de> for Specific {
@@ -51,6 +59,8 @@ impl Specific {
                     _ => Vec::new(),
                 });
             }
+            "custom_ranges" => self.custom_ranges = ranges(value).unwrap_or_default(),
+            "informational" => self.is_note = matches!(value.as_str(), Some("unmaintained" | "notice")),
             _ => self.last_known = value.as_str().map(str::to_owned),
         }
     }
@@ -58,7 +68,7 @@ impl Specific {
 
 /// Whether a key's value is kept.
 fn is_known(key: &str) -> bool {
-    const KEYS: [&str; 9] = [
+    const KEYS: [&str; 11] = [
         "severity",
         "urgency",
         "ubuntu_priority",
@@ -68,6 +78,8 @@ fn is_known(key: &str) -> bool {
         "imports",
         "binaries",
         "last_known_affected_version_range",
+        "custom_ranges",
+        "informational",
     ];
     KEYS.contains(&key)
 }
@@ -76,6 +88,16 @@ fn is_known(key: &str) -> bool {
 fn names<'v>(value: &'v Value, read: impl Fn(&'v Value) -> Vec<&'v str>) -> Vec<String> {
     let items = value.as_array().into_iter().flatten();
     items.flat_map(read).filter(|name| !name.is_empty()).take(MAX_NAMES).map(str::to_owned).collect()
+}
+
+/// Ranges as an entry's own are written; `None` where they are not.
+fn ranges(value: &Value) -> Option<Vec<AffectedRange>> {
+    let ranges = Vec::<RawRange>::deserialize(value).ok().filter(|ranges| ranges.len() <= MAX_RANGES)?;
+    let read = |range: RawRange| {
+        let events = events(range.events.unwrap_or_default()).filter(|events| events.len() <= MAX_RANGES)?;
+        Some(AffectedRange { events })
+    };
+    ranges.into_iter().filter(|range| range.range_type != "GIT").map(read).collect()
 }
 
 struct SpecificVisitor;
@@ -161,5 +183,25 @@ mod tests {
     fn the_last_known_range_is_kept_as_written() {
         let github = read(r#"{"last_known_affected_version_range":"<= 1.2","source":"x"}"#);
         assert_eq!(github.last_known.as_deref(), Some("<= 1.2"));
+    }
+
+    #[test]
+    fn custom_ranges_are_read_wholly_or_not() {
+        let read = |ranges: &str| read(&format!(r#"{{"custom_ranges":{ranges}}}"#)).custom_ranges.len();
+        let good = r#"{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"6.4.4"}]}"#;
+        assert_eq!(read(&format!("[{good},{good}]")), 2);
+        assert_eq!(read(&format!(r#"[{good},{{"type":"ECOSYSTEM","events":[{{"fixes":"7"}}]}}]"#)), 0);
+        assert_eq!(read(&format!(r#"[{good},{{"type":"GIT","events":[{{"introduced":"0"}}]}}]"#)), 1);
+        assert_eq!(read(&format!("[{}]", vec![good; 257].join(","))), 0);
+        assert_eq!(read(r#"{"type":"ECOSYSTEM"}"#), 0);
+    }
+
+    #[test]
+    fn only_what_is_no_defect_is_a_note() {
+        for (word, note) in
+            [(r#""unmaintained""#, true), (r#""notice""#, true), (r#""unsound""#, false), ("null", false)]
+        {
+            assert_eq!(read(&format!(r#"{{"informational":{word}}}"#)).is_note, note, "{word}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Packages of languages, and applications.
 
-use weir_scanner::advisory::RatingValue;
+use weir_scanner::advisory::{Advisory, AdvisorySource, RatingValue};
 use weir_scanner::finding::{Severity, UncoveredReason};
 use weir_scanner::package::PackageType;
 
-use crate::support::{Image, add, ids_of, shared};
+use crate::support::{Image, add, all, ids_of, shared};
 
 #[test]
 fn names_are_spelled_as_each_ecosystem_does() {
@@ -197,4 +197,56 @@ fn a_score_without_a_vector_rates() {
     let finding = &found.findings[0];
     assert_eq!((finding.severity, &finding.cvss), (Severity::Medium, &None));
     assert_eq!(finding.ratings[0].value, RatingValue::Score("6.1".into()));
+}
+
+#[test]
+fn what_rustsec_only_notes_is_kept_and_no_finding() {
+    for (id, name, version, found) in [
+        ("RUSTSEC-2021-0139", "ansi_term", "0.12.1", &[][..]), // unmaintained
+        ("RUSTSEC-2022-0058", "inconceivable", "0.1.0", &[]),  // notice
+        ("RUSTSEC-2020-0025", "bigint", "4.4.3", &["CVE-2020-35880"]), // unmaintained, and rated
+        ("RUSTSEC-2024-0434", "matrix-sdk-crypto", "0.7.2", &["CVE-2024-52813"]), // notice, and a CVE
+        ("RUSTSEC-2018-0018", "smallvec", "0.6.2", &["CVE-2018-25023"]), // unsound
+    ] {
+        let Some(source) = shared("crates.io", &[id]) else { return };
+        assert_eq!(ids_of(&source, PackageType::Cargo, name, version), found, "{id}");
+        assert_eq!(source.named(id).unwrap().len(), 1, "{id} is kept");
+    }
+}
+
+#[test]
+fn every_record_of_rustsec_that_only_notes_affects_nothing() {
+    let Some(records) = all("crates.io") else { return };
+    let silent =
+        |record: &&Advisory| record.affected.iter().all(|entry| entry.ranges.is_empty() && entry.versions.is_empty());
+    // Of 267 that say `unmaintained` two are rated and one has a CVE, of six that say `notice` one has.
+    assert_eq!((records.len(), records.iter().filter(silent).count()), (1209, 269));
+}
+
+#[test]
+fn gos_custom_ranges_end_what_its_own_versions_leave_open() {
+    let Some(source) = shared("Go", &["GO-2024-2661", "GO-2025-3568", "GO-2024-2826", "GO-2025-3853"]) else { return };
+    for (name, version, affected) in [
+        ("github.com/grafana/grafana", "v6.4.3+incompatible", true),
+        ("github.com/grafana/grafana", "v6.4.4+incompatible", false),
+        ("github.com/grafana/grafana", "v10.2.0", false),
+        ("github.com/grafana/grafana", "v0.0.0-20230101000000-abcdefabcdef", true), // any commit
+        ("k8s.io/ingress-nginx", "v1.11.4", true),
+        ("k8s.io/ingress-nginx", "v1.11.5", false),
+        ("k8s.io/ingress-nginx", "v1.12.0", true),
+        ("k8s.io/ingress-nginx", "v1.12.1", false),
+        // Its ranges have an end, in other numbers than the project's.
+        ("vitess.io/vitess", "v0.17.6", true),
+        ("vitess.io/vitess", "v0.17.7", false),
+        ("vitess.io/vitess", "v0.20.0", false),
+        // A closed range of commits, and an open one of releases.
+        ("github.com/openbao/openbao", "v0.0.0-20250101000000-abcdefabcdef", true),
+        ("github.com/openbao/openbao", "v0.0.0-20250901000000-abcdefabcdef", false),
+        ("github.com/openbao/openbao", "v2.3.1", true),
+        ("github.com/openbao/openbao", "v2.3.2", false),
+    ] {
+        assert_eq!(!ids_of(&source, PackageType::Golang, name, version).is_empty(), affected, "{name} {version}");
+    }
+    let fixed = Image::of("").package(PackageType::Golang, "k8s.io/ingress-nginx", "v1.11.4").matched(&source);
+    assert_eq!(fixed.findings[0].fixed_version.as_deref(), Some("1.11.5"), "the project's own fix");
 }

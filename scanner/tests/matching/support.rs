@@ -17,15 +17,14 @@ pub(crate) fn shared(ecosystem: &str, ids: &[&str]) -> Option<MemoryAdvisories> 
     Some(source)
 }
 
+/// Every shared record of an ecosystem; `None` where its archive is not there.
+pub(crate) fn all(ecosystem: &str) -> Option<Vec<Advisory>> {
+    Some(archive(ecosystem)?.only(|_| true).map(Result::unwrap).collect())
+}
+
 /// Adds shared records to a source.
 pub(crate) fn add(source: &mut MemoryAdvisories, ecosystem: &str, ids: &[&str]) -> Option<()> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/advisories/osv");
-    let path: PathBuf = [folder, ecosystem, "all.zip"].iter().collect();
-    let Ok(file) = File::open(&path) else {
-        eprintln!("skipped: {} is not here", path.display());
-        return None;
-    };
-    let archive = AdvisoryArchive::open(file).unwrap();
+    let archive = archive(ecosystem)?;
     let mut found = 0;
     for record in archive.only(|id| ids.contains(&id)) {
         source.insert(record.unwrap());
@@ -33,6 +32,16 @@ pub(crate) fn add(source: &mut MemoryAdvisories, ecosystem: &str, ids: &[&str]) 
     }
     assert_eq!(found, ids.len(), "{ecosystem} has {ids:?}");
     Some(())
+}
+
+fn archive(ecosystem: &str) -> Option<AdvisoryArchive<File>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/advisories/osv");
+    let path: PathBuf = [folder, ecosystem, "all.zip"].iter().collect();
+    let Ok(file) = File::open(&path) else {
+        eprintln!("skipped: {} is not here", path.display());
+        return None;
+    };
+    Some(AdvisoryArchive::open(file).unwrap())
 }
 
 /// Records written as JSON.
