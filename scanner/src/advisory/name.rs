@@ -24,10 +24,11 @@ impl Advisory {
         std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
     }
 
-    /// The ids it was made for: its upstream ids, and the CVEs an AlmaLinux advisory keeps among its related ids, having
-    /// no other place for them. Related ids of everybody else are other vulnerabilities.
+    /// The ids it was made for: its upstream ids, and the CVEs a security advisory of AlmaLinux or Rocky Linux keeps among its
+    /// related ids, having no other place for them. Related ids of everybody else are other vulnerabilities.
     pub fn made_for(&self) -> impl Iterator<Item = &str> {
-        let related = self.related.iter().filter(|id| self.id.starts_with("ALSA-") && cve_of(id) == Some(id.as_str()));
+        let by_rebuilder = matches!(self.id.get(..5), Some("ALSA-" | "RLSA-"));
+        let related = self.related.iter().filter(move |id| by_rebuilder && cve_of(id) == Some(id.as_str()));
         self.upstream.iter().chain(related).map(String::as_str)
     }
 
@@ -80,9 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn related_ids_are_almalinuxs_names_alone() {
+    fn related_ids_are_names_in_almalinuxs_and_rockys_security_advisories_alone() {
         let record = |id: &str| AdvisoryBuilder::new(id).related("CVE-2024-1").related("ALSA-2020:2").build();
         assert_eq!(record("ALSA-2024:1").names().collect::<Vec<_>>(), ["ALSA-2024:1", "CVE-2024-1"]);
+        assert_eq!(record("RLSA-2024:1").names().collect::<Vec<_>>(), ["RLSA-2024:1", "CVE-2024-1"]);
+        assert_eq!(record("RLBA-2024:1").names().collect::<Vec<_>>(), ["RLBA-2024:1"]);
         assert_eq!(record("GHSA-a").names().collect::<Vec<_>>(), ["GHSA-a"]);
     }
 

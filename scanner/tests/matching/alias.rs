@@ -48,7 +48,7 @@ fn a_rating_is_taken_from_who_has_one_in_the_stated_order() {
 }
 
 #[test]
-fn related_ids_join_nothing_but_almalinuxs() {
+fn related_ids_join_nothing_but_almalinuxs_and_rockys() {
     let source = written(&[
         DEBIAN,
         r#"{"id":"GHSA-b","modified":"2024-01-01T00:00:00Z","related":["CVE-2024-1"],"database_specific":{"severity":"HIGH"},
@@ -56,4 +56,19 @@ fn related_ids_join_nothing_but_almalinuxs() {
     ]);
     assert_eq!(rated(&source).0, Severity::Unknown);
     assert_eq!(Image::of("").package(PackageType::Npm, "b", "1.0.0").ids(&source), ["GHSA-b"]);
+    let rocky = |id: &str| {
+        written(&[
+            &format!(
+                r#"{{"id":"{id}","modified":"2024-01-01T00:00:00Z","related":["CVE-2024-1"],
+                "summary":"a security update","affected":[{{"package":{{"ecosystem":"Rocky Linux:9","name":"a"}},
+                "ranges":[{{"type":"ECOSYSTEM","events":[{{"introduced":"0"}}]}}]}}]}}"#
+            ),
+            r#"{"id":"GHSA-b","modified":"2024-01-01T00:00:00Z","aliases":["CVE-2024-1"],
+                "database_specific":{"severity":"HIGH"}}"#,
+        ])
+    };
+    let image = Image::of("rocky 9.4").package(PackageType::Rpm, "a", "1");
+    let found = image.matched(&rocky("RLSA-2024:1")).findings;
+    assert_eq!((found[0].id.as_str(), found[0].severity), ("CVE-2024-1", Severity::High));
+    assert!(image.ids(&rocky("RLBA-2024:1")).is_empty(), "a bug fix");
 }

@@ -1,5 +1,6 @@
 //! AlmaLinux and Rocky: binary names, modules and their streams, severity and names in unusual places.
 
+use weir_scanner::advisory::AdvisorySource;
 use weir_scanner::advisory::RatingValue;
 use weir_scanner::finding::Severity;
 use weir_scanner::package::PackageType;
@@ -97,14 +98,35 @@ fn rocky_is_matched_by_source_without_an_epoch_and_by_stream() {
         Image::of("rocky 8.5").built(PackageType::Rpm, "java-11-openjdk-headless", version, source)
     };
     // The source's file name has no epoch; the fix has one.
-    assert_eq!(java("1:11.0.12.0.7-0.el8_4", "11.0.12.0.7-0.el8_4").ids(&source), ["RLSA-2021:3891"]);
+    let found = java("1:11.0.12.0.7-0.el8_4", "11.0.12.0.7-0.el8_4").matched(&source).findings;
+    // Under each of the ten CVEs among its related ids.
+    assert_eq!(found.len(), 10);
+    assert!(found.iter().all(|one| one.id.starts_with("CVE-2021-355") || one.id == "CVE-2021-35603"), "{found:?}");
+    assert!(found.iter().all(|one| one.aliases == ["RLSA-2021:3891"]), "{found:?}");
     assert!(java("1:11.0.13.0.8-1.el8_4", "11.0.13.0.8-1.el8_4").ids(&source).is_empty());
     // Releases do not cross.
     let nine = Image::of("rocky 9.3").package(PackageType::Rpm, "firefox", "100.0-1.el9");
     assert!(nine.ids(&source).is_empty());
     let ruby = |module: &str| Image::of("rocky 9.4").modular("ruby", "3.1.0-1.module+el9.4.0+1+4c237fd3", module);
-    assert_eq!(ruby("ruby:3.3").ids(&source), ["RLSA-2024:3671"]);
+    assert_eq!(ruby("ruby:3.3").ids(&source), ["CVE-2024-27280", "CVE-2024-27281", "CVE-2024-27282"]);
     assert!(ruby("ruby:3.1").ids(&source).is_empty());
+}
+
+/// Of the three security advisories of Rocky Linux among the shared records, all name their CVEs as related ids (ten, seven and three),
+/// and none has aliases or upstream ids.
+#[test]
+fn rockys_cves_are_among_its_related_ids() {
+    let ids = ["RLSA-2021:3891", "RLSA-2023:3220", "RLSA-2024:3671"];
+    let Some(source) = shared("Rocky Linux", &ids) else { return };
+    for (id, cve, count) in
+        [(ids[0], "CVE-2021-35550", 10), (ids[1], "CVE-2023-32205", 7), (ids[2], "CVE-2024-27280", 3)]
+    {
+        let named = source.named(cve).unwrap();
+        let [record] = &named[..] else { panic!("{named:?}") };
+        assert_eq!((record.id.as_str(), record.cves().len()), (id, count));
+        assert!(record.aliases.is_empty() && record.upstream.is_empty(), "{id}");
+        assert!(record.is_bulletin(), "{id}");
+    }
 }
 
 #[test]
