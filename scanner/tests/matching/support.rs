@@ -55,7 +55,7 @@ pub(crate) fn written(records: &[&str]) -> MemoryAdvisories {
 }
 
 /// An image being put together.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Image(ImageInventory);
 
 impl Image {

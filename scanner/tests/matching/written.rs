@@ -69,6 +69,40 @@ fn red_hats_extended_support_is_heard_where_the_content_sets_say_so() {
 }
 
 #[test]
+fn a_layered_product_of_red_hats_is_heard_where_the_image_has_it() {
+    let layered = |id: &str, cve: &str, fix: &str| record(id, cve, &[("Red Hat:openshift:4.14::el9", "a", fix, "{}")]);
+    let records = [
+        layered("RHSA-1", "CVE-2024-1", "0:1.0-5.el9"),
+        record(
+            "RHSA-2",
+            "CVE-2024-2",
+            &[
+                ("Red Hat:enterprise_linux:9::appstream", "a", "0:1.0-3.el9", "{}"),
+                ("Red Hat:openshift:4.14::el9", "a", "0:1.0-9.rhaos4.14.el9", "{}"),
+            ],
+        ),
+    ];
+    let base = |version: &str| Image::of("rhel 9.4").package(PackageType::Rpm, "a", version);
+    let product = |version: &str| base(version).channel(ChannelKind::ContentSet, "rhocp-4.14-for-rhel-9-x86_64-rpms");
+    let other = |version: &str| base(version).channel(ChannelKind::ContentSet, "rhocp-4.13-for-rhel-9-x86_64-rpms");
+    for (image, found) in [
+        (base("1.0-2.el9"), &["CVE-2024-2"][..]),
+        (base("1.0-4.el9"), &[]),
+        (other("1.0-2.el9"), &["CVE-2024-2"]),
+        (product("1.0-2.el9"), &["CVE-2024-1", "CVE-2024-2"]),
+        // Where one record speaks of both, the system's word counts for what may be the system's.
+        (product("1.0-4.el9"), &["CVE-2024-1"]),
+        (product("1.0-5.el9"), &[]),
+        // The system's own build, and the product's.
+        (product("1.0-2.el9_4"), &["CVE-2024-2"]),
+        (product("1.0-4.rhaos4.14.el9"), &["CVE-2024-1", "CVE-2024-2"]),
+        (product("1.0-9.rhaos4.14.el9"), &[]),
+    ] {
+        assert_eq!(ids(&image, &records), found, "{image:?}");
+    }
+}
+
+#[test]
 fn suse_is_matched_by_source_and_its_list_of_binaries() {
     let binaries = r#"{"binaries":[{"curl":"8.0.1-150400.5.41.1","libcurl4":"8.0.1-150400.5.41.1"}]}"#;
     let entry = ("openSUSE:Leap 15.5", "curl", "8.0.1-150400.5.41.1", binaries);

@@ -1,16 +1,18 @@
 //! What is asked for a package: which feed, under which names, for which versions.
 //!
 //! Owns the table of feeds: system packages in `system`, languages in `language`; `release` says which
-//! releases' entries speak for a question. New feeds join here.
+//! releases' entries speak for a question, `red_hat` of the products of Red Hat's. New feeds join here.
 //!
 //! A question holds all that its answer depends on besides the source, so equal questions have equal answers, whatever
 //! image they come from.
 
 mod language;
 mod packager;
+mod red_hat;
 mod release;
 mod system;
 
+pub use red_hat::RedHatProducts;
 pub use release::{Releases, Standing};
 
 use crate::image::ImageInventory;

@@ -1,5 +1,6 @@
 //! Which releases of an ecosystem speak for a question, and in which order they are heard.
 
+use super::red_hat::RedHatProducts;
 use crate::layer::{Channel, ChannelKind};
 use crate::package::{Distribution, Ecosystem};
 
@@ -17,11 +18,8 @@ pub enum Releases {
         /// Releases of further services that are enabled: `Pro:FIPS:20.04:LTS`.
         services: Vec<String>,
     },
-    /// Every stream of a major release of Red Hat Enterprise Linux.
-    RedHat {
-        /// The extended support the image's content sets name, as advisories do: `rhel_eus:9.2`.
-        extended: Vec<String>,
-    },
+    /// Every stream of a major release of Red Hat Enterprise Linux, and the products the image has besides.
+    RedHat(RedHatProducts),
     /// A service pack of SUSE Linux Enterprise: its products, and the modules its packages come from.
     Suse,
 }
@@ -30,12 +28,14 @@ pub enum Releases {
 /// first alone decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
-    /// Of a service or of extended support that the image has.
+    /// Of a service or of extended support that the image has, or of the layered product that built the package.
     Special,
     /// Of Ubuntu Pro, which the package comes from or the image has.
     Pro,
     /// Of the release itself.
     Own,
+    /// Of a product layered over the release, from which the package may come: heard where the release says nothing.
+    Layered,
     /// Of Ubuntu Pro, which the image does not have, or of SUSE's long-term support, which no image shows: the fixes are on offer.
     Offered,
 }
@@ -47,10 +47,6 @@ const SERVICES: [(&str, &str, &str); 4] = [
     ("fips-updates", "Pro:FIPS-updates:", ""),
     ("realtime-kernel", "Pro:", ":Realtime:Kernel"),
 ];
-
-/// Red Hat's extended support, by the word in names of content sets and the product in its advisories.
-const EXTENDED: [(&str, &str); 4] =
-    [("aus", "rhel_aus"), ("e4s", "rhel_e4s"), ("eus", "rhel_eus"), ("tus", "rhel_tus")];
 
 impl Releases {
     /// Those of a distribution's ecosystem, with what an image's channels enable.
@@ -66,19 +62,13 @@ impl Releases {
                 let further = SERVICES.iter().filter(|(name, ..)| services.clone().any(|service| service == *name));
                 Self::Ubuntu { pro, services: further.map(|(_, head, tail)| format!("{head}{base}{tail}")).collect() }
             }
-            "Red Hat" => {
-                let mut extended: Vec<String> =
-                    named(ChannelKind::ContentSet).filter_map(|set| extended(set, &distribution.version)).collect();
-                extended.sort();
-                extended.dedup();
-                Self::RedHat { extended }
-            }
+            "Red Hat" => Self::RedHat(RedHatProducts::of(distribution, channels)),
             "SUSE" => Self::Suse,
             _ => Self::Own,
         }
     }
 
-    /// For a package that shows by its version that it comes from Ubuntu Pro, whatever the image has now.
+    /// For a package that shows by its version whether it comes from Ubuntu Pro, whatever the image has now, or from a product of Red Hat's.
     pub(super) fn for_version(self, base: Option<&str>, version: &str) -> Self {
         match self {
             Self::Ubuntu { pro, mut services } => {
@@ -90,6 +80,7 @@ impl Releases {
                 }
                 Self::Ubuntu { pro: pro || version.contains("esm"), services }
             }
+            Self::RedHat(products) => Self::RedHat(products.for_version(version)),
             other => other,
         }
     }
@@ -111,15 +102,7 @@ impl Releases {
                 let of_pro = release.strip_prefix("Pro:") == Some(own);
                 of_pro.then_some(if *pro { Standing::Pro } else { Standing::Offered })
             }
-            Self::RedHat { extended } => {
-                let (product, version) = product(release)?;
-                let (own_product, major) = product_of_own(own)?;
-                if product == own_product && version.split('.').next() == Some(major) {
-                    return Some(Standing::Own);
-                }
-                let known = |name: &String| name.split_once(':') == Some((product, version));
-                extended.iter().any(known).then_some(Standing::Special)
-            }
+            Self::RedHat(products) => products.standing(own, release),
             Self::Suse => suse(own, release),
         }
     }
@@ -139,26 +122,6 @@ fn suse(own: &str, release: &str) -> Option<Standing> {
         Some(support) if support.starts_with("-LTSS") => Some(Standing::Offered),
         _ => of_major.then_some(Standing::Own),
     }
-}
-
-/// Product and version of a release named after a CPE: `enterprise_linux:9::appstream`, with or without its stream.
-fn product(release: &str) -> Option<(&str, &str)> {
-    let mut parts = release.split(':');
-    Some((parts.next()?, parts.next().filter(|version| !version.is_empty())?))
-}
-
-fn product_of_own(own: &str) -> Option<(&str, &str)> {
-    let (product, version) = product(own)?;
-    Some((product, version.split('.').next()?))
-}
-
-/// The extended support a content set stands for: `rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`, or the release itself where the
-/// set does not say which.
-fn extended(set: &str, version: &str) -> Option<String> {
-    let (name, minor) = set.split_once("__").map_or((set, None), |(name, minor)| (name, Some(minor)));
-    let (_, product) = EXTENDED.iter().find(|(word, _)| name.split('-').any(|part| part == *word))?;
-    let minor = minor.map(|minor| minor.replace("_DOT_", ".")).unwrap_or_else(|| version.to_owned());
-    Some(format!("{product}:{minor}"))
 }
 
 #[cfg(test)]
@@ -195,36 +158,6 @@ mod tests {
             of(&[channel("esm-apps"), channel("realtime-kernel"), channel("livepatch")]),
             Releases::Ubuntu { pro: true, services: vec![realtime] }
         );
-    }
-
-    #[test]
-    fn every_stream_of_red_hats_major_speaks_and_extended_support_where_the_image_has_it() {
-        let distribution = Distribution { id: "rhel".into(), version: "9.2".into(), pretty_name: None };
-        let ecosystem = distribution.ecosystem().unwrap();
-        let of = |sets: &[&str]| {
-            let sets = sets.iter().map(|set| Channel { kind: ChannelKind::ContentSet, name: (*set).to_owned() });
-            Releases::of_distribution(&ecosystem, &distribution, &sets.collect::<Vec<_>>())
-        };
-        let plain = of(&["rhel-9-for-x86_64-baseos-rpms", "rhel-9-for-x86_64-appstream-rpms"]);
-        let eus = of(&["rhel-9-for-x86_64-baseos-eus-rpms"]);
-        let e4s = of(&["rhel-9-for-x86_64-appstream-e4s-rpms__9_DOT_0"]);
-        for (releases, release, standing) in [
-            (&plain, "enterprise_linux:9::baseos", Some(Standing::Own)),
-            (&plain, "enterprise_linux:9::appstream", Some(Standing::Own)),
-            (&plain, "enterprise_linux:9::crb", Some(Standing::Own)),
-            (&plain, "enterprise_linux:9", Some(Standing::Own)),
-            (&plain, "enterprise_linux:9.4::baseos", Some(Standing::Own)),
-            (&plain, "enterprise_linux:8::baseos", None),
-            (&plain, "enterprise_linux:90::baseos", None),
-            (&plain, "openshift:4.12::el9", None),
-            (&plain, "rhel_eus:9.2::baseos", None),
-            (&eus, "rhel_eus:9.2::baseos", Some(Standing::Special)),
-            (&eus, "rhel_eus:9.0::baseos", None),
-            (&eus, "rhel_e4s:9.2::baseos", None),
-            (&e4s, "rhel_e4s:9.0::appstream", Some(Standing::Special)),
-        ] {
-            assert_eq!(releases.standing(ecosystem.release(), Some(release)), standing, "{releases:?} {release}");
-        }
     }
 
     #[test]
