@@ -21,6 +21,7 @@ mod question;
 mod rating;
 mod record;
 mod rematch;
+mod runtime;
 mod stale;
 mod tell;
 mod touched;
@@ -32,9 +33,10 @@ pub use question::{ecosystems, questions};
 pub use rating::{cvss_score, severity_of_score, severity_of_word};
 pub use record::{CvssScore, Finding, FixState, ImageFindings, Severity, Uncovered, UncoveredReason};
 pub use rematch::{Rematched, rematch_image};
+pub use runtime::{EndedRuntime, ended_runtimes};
 pub use stale::Stale;
 pub use touched::{Touched, leading_names, touched_by_names};
 
 /// The version of the rules of matching: raised when equal inventories and advisories give other findings than before, so that
 /// stored images are matched again.
-pub const MATCHER_VERSION: u32 = 1;
+pub const MATCHER_VERSION: u32 = 2;

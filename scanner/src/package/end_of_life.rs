@@ -57,6 +57,8 @@ enum Release {
     Extended { until: Day, extended: Day },
 }
 
+const SECONDS_OF_A_DAY: i64 = 86_400;
+
 /// The first second after a day.
 #[derive(Clone, Copy)]
 struct Day(i64);
@@ -93,9 +95,9 @@ pub fn runtime_end_of_life(name: &str, version: &str, now: i64) -> EndOfLife {
     TABLE.runtime.get(name).map_or(EndOfLife::Unknown, |product| product.judge(version, now))
 }
 
-/// When the table was last looked over, in seconds of Unix time: later releases are unknown to it.
+/// The day the table was last looked over, its first second of Unix time in UTC: later releases are unknown to it.
 pub fn end_of_life_table_date() -> i64 {
-    TABLE.table_date.0
+    TABLE.table_date.0 - SECONDS_OF_A_DAY
 }
 
 impl Product {
