@@ -5,10 +5,12 @@
 
 use serde::Serialize;
 use weir_scanner::advisory::{Feed, Rating, RatingValue};
-use weir_scanner::finding::{CvssScore, Finding, FixState, Severity, Uncovered, UncoveredReason};
+use weir_scanner::finding::{
+    CvssScore, EndedRuntime, Finding, FixState, Severity, Uncovered, UncoveredReason, ended_runtimes,
+};
 use weir_scanner::image::{Base, ImageInventory, ImageReason, ImageRisk, ScanStatus, history_layers};
 use weir_scanner::oci::Digest;
-use weir_scanner::package::{EndOfLife, end_of_life};
+use weir_scanner::package::{EndOfLife, end_of_life, end_of_life_table_date};
 use weir_scanner::risk::RiskKind;
 use weir_scanner::version::Scheme;
 use weir_storage::index::{FindingsRecord, ImageRecord};
@@ -36,6 +38,9 @@ pub(super) struct ImagePart {
     pub(super) digest: Option<Digest>,
     pub(super) platform: Option<String>,
     pub(super) os: Option<OsPart>,
+    /// Runtimes of languages whose makers have stopped to update them, as far as this version's table of dates knows them, without those
+    /// a distribution still mends.
+    pub(super) runtimes_end_of_life: Vec<RuntimePart>,
     /// What it was built on, where that is known.
     pub(super) base: Option<BasePart>,
 }
@@ -58,6 +63,17 @@ pub(super) struct OsPart {
     pub(super) end_of_life: Option<bool>,
 }
 
+/// A runtime past its end of life.
+#[derive(Debug, Serialize)]
+pub(super) struct RuntimePart {
+    pub(super) name: &'static str,
+    pub(super) version: String,
+    /// The package URL of a package that holds it.
+    pub(super) package: String,
+    /// The first instant without updates.
+    pub(super) ended: String,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct ScanPart {
     pub(super) status: ScanStatus,
@@ -72,6 +88,8 @@ pub(super) struct CoveragePart {
     pub(super) uncovered_packages: Option<u64>,
     /// The same by ecosystem and reason, with a few examples.
     pub(super) uncovered: Vec<UncoveredPart>,
+    /// When this version's table of ends of life was last looked over; what appeared later is unknown to it.
+    pub(super) end_of_life_table_date: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -216,7 +234,10 @@ pub fn result(input: &ResultInput<'_>) -> ResultDocument {
             // Findings that came out the same are not written again; the image tells when it was matched last.
             matched_at: findings.map(|findings| rfc3339(input.image.matched_at.unwrap_or(findings.matched_at))),
         },
-        coverage: findings.map(|findings| coverage(findings, input)).unwrap_or_default(),
+        coverage: CoveragePart {
+            end_of_life_table_date: rfc3339(end_of_life_table_date()),
+            ..findings.map(|findings| coverage(findings, input)).unwrap_or_default()
+        },
         layers: layers(input.image),
         build_history: history(input.image),
         packages: input.inventory.filter(|_| read).map(packages).unwrap_or_default(),
@@ -241,9 +262,22 @@ fn image(input: &ResultInput<'_>) -> ImagePart {
             EndOfLife::Unknown => None,
         },
     });
+    let runtimes = input.inventory.map(|inventory| ended_runtimes(inventory, input.now)).unwrap_or_default();
     let base = input.image.base.clone().map(|Base { name, digest, layers }| BasePart { name, digest, layers });
     let platform = input.image.platform.as_ref().map(ToString::to_string);
-    ImagePart { reference: input.reference.clone(), digest: input.digest, platform, os, base }
+    ImagePart {
+        reference: input.reference.clone(),
+        digest: input.digest,
+        platform,
+        os,
+        runtimes_end_of_life: runtimes.into_iter().map(runtime).collect(),
+        base,
+    }
+}
+
+fn runtime(ended: EndedRuntime) -> RuntimePart {
+    let EndedRuntime { name, version, package, ended } = ended;
+    RuntimePart { name, version, package, ended: rfc3339(ended) }
 }
 
 fn coverage(record: &FindingsRecord, input: &ResultInput<'_>) -> CoveragePart {
@@ -258,6 +292,7 @@ fn coverage(record: &FindingsRecord, input: &ResultInput<'_>) -> CoveragePart {
         missing_feeds: record.findings.missing_feeds.clone(),
         uncovered_packages: Some(record.findings.uncovered_packages),
         uncovered: uncovered.collect(),
+        ..CoveragePart::default()
     }
 }
 

@@ -7,13 +7,14 @@ use weir_scanner::oci::Digest;
 use weir_scanner::risk::RiskKind;
 
 use crate::report::document::{
-    BasePart, CoveragePart, FeedPart, ImagePart, LayerPart, OsPart, PackagePart, ResultDocument, RiskPart, ScanPart,
-    SourcePart, VulnerabilityPart,
+    BasePart, CoveragePart, FeedPart, ImagePart, LayerPart, OsPart, PackagePart, ResultDocument, RiskPart, RuntimePart,
+    ScanPart, SourcePart, VulnerabilityPart,
 };
 
 /// 2026-01-02T12:00:00Z, two hours after the samples were matched.
 pub(super) const NOW: i64 = 1_767_355_200;
 const MATCHED_AT: &str = "2026-01-02T10:00:00Z";
+const TABLE_DATE: &str = "2025-12-01T00:00:00Z";
 pub(super) const OPENSSL: &str = "pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12";
 pub(super) const LODASH: &str = "pkg:npm/lodash@4.17.11";
 
@@ -32,6 +33,7 @@ pub(super) fn complete() -> ResultDocument {
                 supported: true,
                 end_of_life: Some(false),
             }),
+            runtimes_end_of_life: Vec::new(),
             base: Some(BasePart {
                 name: Some("docker.io/library/debian:12".into()),
                 digest: Some(Digest::of(b"base")),
@@ -44,6 +46,7 @@ pub(super) fn complete() -> ResultDocument {
             missing_feeds: Vec::new(),
             uncovered_packages: Some(0),
             uncovered: Vec::new(),
+            end_of_life_table_date: TABLE_DATE.into(),
         },
         layers: vec![layer(0, "CMD debian"), layer(1, "RUN npm install")],
         build_history: Vec::new(),
@@ -67,10 +70,17 @@ pub(super) fn partial() -> ResultDocument {
         missing_feeds: vec!["npm".into()],
         uncovered_packages: Some(2),
         uncovered: Vec::new(),
+        end_of_life_table_date: TABLE_DATE.into(),
     };
     if let Some(os) = &mut document.image.os {
         os.end_of_life = Some(true);
     }
+    document.image.runtimes_end_of_life = vec![RuntimePart {
+        name: "node",
+        version: "16.20.2".into(),
+        package: "pkg:generic/node@16.20.2".into(),
+        ended: "2023-09-12T00:00:00Z".into(),
+    }];
     if let Some(found) = &mut document.vulnerabilities {
         found.truncate(1);
     }
@@ -81,7 +91,7 @@ pub(super) fn partial() -> ResultDocument {
 pub(super) fn unmatched() -> ResultDocument {
     let mut document = complete();
     document.scan.matched_at = None;
-    document.coverage = CoveragePart::default();
+    document.coverage = CoveragePart { end_of_life_table_date: TABLE_DATE.into(), ..CoveragePart::default() };
     document.vulnerabilities = None;
     document.risks = Vec::new();
     document

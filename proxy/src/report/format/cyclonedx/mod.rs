@@ -120,6 +120,12 @@ fn facts(document: &ResultDocument) -> Vec<Property> {
     facts.extend(coverage.missing_feeds.iter().map(|name| Property::new("weir:coverage.missing_feed", name)));
     let uncovered = coverage.uncovered_packages.iter();
     facts.extend(uncovered.map(|count| Property::new("weir:coverage.uncovered_packages", count)));
+    facts.push(Property::new("weir:coverage.end_of_life_table_date", &coverage.end_of_life_table_date));
+    let runtimes = document.image.runtimes_end_of_life.iter();
+    facts.extend(runtimes.map(|runtime| {
+        let value = format!("{} {} since {} ({})", runtime.name, runtime.version, runtime.ended, runtime.package);
+        Property::new("weir:runtime.end_of_life", value)
+    }));
     facts
 }
 
@@ -273,6 +279,9 @@ mod tests {
         let reasons = properties(&bom["metadata"], "weir:scan.reason");
         assert_eq!(reasons[0], "layer 1: archive_limit: opt/a b.jar: a Java archive is nested too deep");
         assert_eq!(properties(&bom["metadata"], "weir:coverage.missing_feed"), ["npm"]);
+        let runtime = "node 16.20.2 since 2023-09-12T00:00:00Z (pkg:generic/node@16.20.2)";
+        assert_eq!(properties(&bom["metadata"], "weir:runtime.end_of_life"), [runtime]);
+        assert_eq!(properties(&bom["metadata"], "weir:coverage.end_of_life_table_date"), ["2025-12-01T00:00:00Z"]);
         assert_eq!(properties(&written(&sample::unmatched())["metadata"], "weir:vulnerabilities"), ["unknown"]);
     }
 }

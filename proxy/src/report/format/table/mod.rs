@@ -123,6 +123,14 @@ fn header(page: &mut Page, document: &ResultDocument) {
             page.field(name, &value);
         }
     }
+    for runtime in &image.runtimes_end_of_life {
+        let day = runtime.ended.split('T').next().unwrap_or(&runtime.ended);
+        let package = plain(&runtime.package);
+        page.field(
+            "runtime",
+            &format!("{} {} (past its end of life, {day}; {package})", runtime.name, runtime.version),
+        );
+    }
 }
 
 /// Why the status is not complete, every reason.
@@ -296,6 +304,7 @@ VULNERABILITIES: 1 high, 1 unknown in 2 packages, 1 with a fix
             "  No advisories are at hand for npm: its packages were not compared.",
             "  2 packages were compared with no advisories.",
             "(past its end of life)",
+            "  runtime   node 16.20.2 (past its end of life, 2023-09-12; pkg:generic/node@16.20.2)\n",
             "  There may be more: see what was not read or compared above.",
         ] {
             assert!(text.contains(expected), "no {expected:?} in\n{text}");
