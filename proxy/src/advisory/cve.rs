@@ -92,7 +92,7 @@ impl CveSource {
     }
 
     /// Whether it is a place of many files rather than a file.
-    fn is_folder(&self) -> bool {
+    pub(super) fn is_folder(&self) -> bool {
         match &self.place {
             Source::Directory(path) => path.is_dir(),
             Source::Url(url) => {

@@ -10,6 +10,7 @@ use super::import::ImportReport;
 use super::refresh::{Refreshed, refresh_feed};
 use super::schedule::{AdvisoryService, locked};
 use super::source::FeedSource;
+use super::unconfigured::forget_unconfigured;
 
 /// What a refresh of one feed or one source of CVEs came to, for people and for the local socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,10 @@ impl AdvisoryService {
         let _importing = self.0.importing.lock().await;
         let now = self.0.parts.clock.now();
         let outcomes = refresh_cves(&self.0.parts.index, &self.0.parts.cves, now).await;
+        let sources = self.0.parts.cves.clone();
+        if let Err(error) = self.0.parts.index.run(move |index| forget_unconfigured(index, &sources)).await {
+            tracing::error!(%error, "sources of CVEs that are no longer configured could not be forgotten");
+        }
         self.0.fetched.notify_one();
         let told = |(kind, outcome)| {
             let line = RefreshLine::of_cves(kind, outcome);

@@ -14,6 +14,7 @@ mod rematch;
 mod rollback;
 mod schedule;
 mod source;
+mod unconfigured;
 mod upgrade;
 
 pub use cve::{CveRefreshed, CveSource, CveSources, refresh_cve, refresh_cves};

@@ -1,11 +1,12 @@
 //! One refresh of one feed: nothing, an increment, or the whole archive, whichever the source's list of changes asks for.
 //!
-//! The first import takes the archive. After that the list is asked for, by a conditional request; where it names few changes, they are
+//! The first import takes the archive, and so does the first one of a version that reads records otherwise. After that the list is asked for, by a conditional request; where it names few changes, they are
 //! fetched one by one, all before the first is written. What cannot be had that way is had from the archive. Whatever fails leaves what
 //! is stored, and its reason beside it.
 
 use std::io::BufReader;
 
+use weir_scanner::advisory::READER_VERSION;
 use weir_scanner::advisory::modified::{ListError, ModifiedList};
 use weir_storage::index::{FolderDifference, ImportRecord, IncrementFinish, Index, IndexError, Validators};
 
@@ -65,9 +66,11 @@ async fn refresh(index: &Index, source: &FeedSource, ecosystem: &str, now: i64) 
     let name = ecosystem.to_owned();
     let stored = index.run(move |index| index.advisories().import(&name)).await?.unwrap_or_default();
     let location = source.location();
-    let ours = stored.location.as_deref() == Some(&location);
+    // What another version read may have to be kept otherwise, whatever the source says has changed.
+    let read = stored.imported_at.is_some() && stored.reader == READER_VERSION;
+    let ours = read && stored.location.as_deref() == Some(&location);
     let known = |validators: &Validators| if ours { validators.clone() } else { Validators::default() };
-    if stored.imported_at.is_some() {
+    if read {
         match source.list(ecosystem, &known(&stored.list)).await? {
             Fetched::Unchanged => return unchanged(index, ecosystem, now).await,
             Fetched::File(list) => {

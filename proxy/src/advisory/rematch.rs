@@ -124,7 +124,14 @@ impl Rematch {
 impl Plan {
     /// The plan for these rows; `None` where there are none.
     fn of(rows: Vec<TouchedRow>, index: &Index) -> Result<Option<Self>, IndexError> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
         let (mut stale, mut names) = (Stale::default(), BTreeSet::new());
+        if index.images().list(None, 1)?.images.is_empty() {
+            // Before the first image everything is imported for the first time.
+            return Ok(Some(Self { rows, names: names.into_iter(), stale, images: None }));
+        }
         for row in &rows {
             match &row.touch {
                 Touch::AllNames => stale = Stale::everything(),
@@ -140,9 +147,6 @@ impl Plan {
                     names.extend(reach.names);
                 }
             }
-        }
-        if rows.is_empty() {
-            return Ok(None);
         }
         if stale.package_count() > PLAN_PACKAGES {
             stale = Stale::everything();

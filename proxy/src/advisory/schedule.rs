@@ -165,7 +165,7 @@ impl AdvisoryService {
                     waiting.clear();
                 }
                 // Always ready: what is above goes first, and this goes on while there is something to do.
-                () = std::future::ready(()), if busy => busy = self.step().await,
+                () = std::future::ready(()), if busy => busy = self.step().await.is_some(),
             }
         }
     }
@@ -202,13 +202,17 @@ impl AdvisoryService {
         }
     }
 
-    /// Matches again all that imports touched.
-    pub async fn settle(&self) {
-        while self.step().await {}
+    /// Matches again all that imports touched; answers with the number of matchings.
+    pub async fn settle(&self) -> usize {
+        let mut matched = 0;
+        while let Some(images) = self.step().await {
+            matched += images;
+        }
+        matched
     }
 
-    /// Matches again a few of the images that imports touched; whether more is to be done.
-    async fn step(&self) -> bool {
+    /// Matches again a few of the images that imports touched; how many, or `None` where nothing more is to be done.
+    async fn step(&self) -> Option<usize> {
         let (now, rematch) = (self.0.parts.clock.now(), Arc::clone(&self.0.rematch));
         match self.0.parts.index.run(move |index| locked(&rematch).step(index, now)).await {
             Ok(Step { images, events, more }) => {
@@ -216,12 +220,12 @@ impl AdvisoryService {
                     tracing::info!(images, changes = events.len(), "findings changed with the advisories");
                 }
                 self.count(&events);
-                more
+                more.then_some(images)
             }
             Err(error) => {
                 // The rows are still there, so the next round tries again.
                 tracing::error!(%error, "images could not be matched again");
-                false
+                None
             }
         }
     }

@@ -27,3 +27,6 @@ pub use memory::MemoryAdvisories;
 pub use name::cve_of;
 pub use record::{Advisory, Affected, AffectedRange, Feed, RangeEvent, Rating, RatingValue};
 pub use source::AdvisorySource;
+
+/// The version of the reader of records: raised when an equal record is read otherwise than before, so that stored ones are read again.
+pub const READER_VERSION: u32 = 1;

@@ -255,8 +255,8 @@ mod tests {
     fn a_single_package_is_covered_by_its_owner_as_in_a_whole_matching() {
         let debian = AdvisoryBuilder::new("DSA-1").affects("Debian:12", "other", &["0"]);
         let python = AdvisoryBuilder::new("PYSEC-1").affects("PyPI", "c", &["0"]);
-        let earlier = match_image_from(&source(&[debian.clone()]));
-        let source = source(&[debian, python.clone()]);
+        let earlier = match_image_from(&source(std::slice::from_ref(&debian)));
+        let source = source(&[debian, python]);
         let mut stale = Stale::default();
         stale.add_packages([("PyPI".into(), "c".into())]);
         let rematched = rematch_image(&held(), &source, &mut Answers::new(0), Some(earlier), &stale).unwrap();

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use weir_scanner::advisory::Advisory;
+use weir_scanner::advisory::{Advisory, READER_VERSION};
 
 use super::advisory::{put_import, replace_feeds};
 use super::engine::{Batch, Scan, Table};
@@ -76,6 +76,7 @@ impl AdvisoryImport {
         let ImportFinish { location, archive, newest, now, .. } = finish;
         let import = ImportRecord {
             counted: if writer.exact { import.generation } else { import.counted },
+            reader: READER_VERSION,
             imported_at: Some(now),
             checked_at: Some(now),
             records: writer.counts.records,

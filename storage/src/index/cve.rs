@@ -10,9 +10,10 @@ use weir_scanner::advisory::Rating;
 use weir_scanner::advisory::epss::EpssScore;
 use weir_scanner::advisory::kev::KevEntry;
 
-use super::cve_import::CveImport;
+use super::cve_import::{BATCH_ROWS, CveImport};
 use super::engine::{Batch, Scan, Table};
 use super::import_record::{SourceFailure, Validators};
+use super::touched::{Touch, note_one};
 use super::{Index, IndexError, decode_key, key, lock, record};
 
 /// The first year NVD has a file of; older CVEs are in it.
@@ -178,6 +179,28 @@ impl<'a> Cves<'a> {
         CveImport::begin(self.index, kind)
     }
 
+    /// Forgets a source and its set. What it rated is to be matched again. Stopped midway, it is to be called again; the set is out of force
+    /// from the first.
+    pub fn remove(&self, kind: CveKind) -> Result<(), IndexError> {
+        {
+            let _notes = lock(&self.index.locks.advisories);
+            let _guard = lock(&self.index.locks.cves);
+            let Some(state) = self.source(kind)? else { return Ok(()) };
+            let mut batch = Batch::new().durable();
+            if state.current.is_some() && kind.is_scores() {
+                note_one(&mut batch, &Touch::AllNames);
+            }
+            // A replacement that is under way ends, since its generation is not the last any more.
+            put_state(&mut batch, kind, &CveState { generation: state.generation + 1, ..CveState::default() });
+            self.index.write(batch)?;
+        }
+        sweep(self.index, kind, |_| false)?;
+        let _guard = lock(&self.index.locks.cves);
+        let mut batch = Batch::new();
+        batch.delete(Table::CveSources, key::encode(&kind.key()));
+        self.index.write(batch)
+    }
+
     /// Notes that the source answered "unchanged" at `now` (seconds since the epoch).
     pub fn unchanged(&self, kind: CveKind, now: i64) -> Result<(), IndexError> {
         self.update(kind, |state| CveState { fetched_at: Some(now), failure: None, ..state })
@@ -219,6 +242,22 @@ impl<'a> Cves<'a> {
 /// The ratings of one CVE, as a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CveRatings(pub(super) Vec<Rating>);
+
+/// Removes the rows of a source whose generation is not kept, some at a time.
+pub(super) fn sweep(index: &Index, kind: CveKind, is_kept: impl Fn(u64) -> bool) -> Result<(), IndexError> {
+    let mut batch = Batch::new();
+    for row in index.rows(Scan::prefix(Table::Cves, key::encode(&kind.key())).keys_only()) {
+        let key = row?.key;
+        let (_, generation, _): (String, u64, String) = decode_key(Table::Cves, &key)?;
+        if !is_kept(generation) {
+            batch.delete(Table::Cves, key);
+        }
+        if batch.len() >= BATCH_ROWS {
+            index.write(std::mem::take(&mut batch))?;
+        }
+    }
+    index.write(batch)
+}
 
 pub(super) fn put_state(batch: &mut Batch, kind: CveKind, state: &CveState) {
     batch.put(Table::CveSources, key::encode(&kind.key()), record::encode(state));

@@ -13,14 +13,14 @@ use weir_scanner::advisory::Rating;
 use weir_scanner::advisory::epss::EpssScore;
 use weir_scanner::advisory::kev::KevEntry;
 
-use super::cve::{CveKind, CveRatings, CveState, put_state};
+use super::cve::{CveKind, CveRatings, CveState, put_state, sweep};
 use super::engine::{Batch, Row, Scan, Table};
 use super::import_record::Validators;
 use super::touched::{Touch, note_one};
 use super::{Index, IndexError, decode_key, key, lock, record};
 
 /// Rows written together.
-const BATCH_ROWS: usize = 1024;
+pub(super) const BATCH_ROWS: usize = 1024;
 /// CVEs whose change of ratings is noted one by one; more of them touch everything.
 const NOTED: usize = 2000;
 /// Ratings of one CVE that are kept.
@@ -215,18 +215,7 @@ impl CveImport {
 
     /// Removes the source's rows of every generation but `kept` and this one's.
     fn sweep(&self, kept: Option<u64>) -> Result<(), IndexError> {
-        let mut batch = Batch::new();
-        for row in self.index.rows(Scan::prefix(Table::Cves, key::encode(&self.kind.key())).keys_only()) {
-            let key = row?.key;
-            let (_, generation, _): (String, u64, String) = decode_key(Table::Cves, &key)?;
-            if generation != self.generation && Some(generation) != kept {
-                batch.delete(Table::Cves, key);
-            }
-            if batch.len() >= BATCH_ROWS {
-                self.index.write(std::mem::take(&mut batch))?;
-            }
-        }
-        self.index.write(batch)
+        sweep(&self.index, self.kind, |generation| generation == self.generation || Some(generation) == kept)
     }
 
     fn check_current(&self) -> Result<CveState, IndexError> {

@@ -28,6 +28,8 @@ pub struct ImportRecord {
     /// The generation of the last finished import whose counts are those of the stored records: where another began since, records
     /// may be there that no feed counts.
     pub counted: u64,
+    /// The version of the reader that read the last whole archive; another one reads it again.
+    pub reader: u32,
     /// When an import last finished, seconds since the epoch. Without one, nothing of the folder can be relied on.
     pub imported_at: Option<i64>,
     /// When the source was last asked and answered, seconds since the epoch.

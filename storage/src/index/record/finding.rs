@@ -3,8 +3,7 @@
 //! The second form keeps each text once: findings of one image share most of theirs, packages with each other, names and ratings with
 //! the same vulnerability's other findings.
 
-use std::collections::HashMap;
-
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde::{Deserialize, Serialize};
 use weir_scanner::advisory::{Rating, RatingValue};
 use weir_scanner::finding::{CvssScore, Finding, FixState, ImageFindings, Uncovered, UncoveredReason};
@@ -140,13 +139,21 @@ struct StoredFindingsV2<'a> {
 }
 
 /// Gives every text its number.
-#[derive(Default)]
 struct Texts<'a> {
-    numbers: HashMap<&'a str, Text>,
+    numbers: FxHashMap<&'a str, Text>,
     texts: Vec<&'a str>,
 }
 
+/// Texts that a finding brings on average.
+const TEXTS_OF_FINDING: usize = 8;
+
 impl<'a> Texts<'a> {
+    fn of(findings: usize) -> Self {
+        let texts = findings.saturating_mul(TEXTS_OF_FINDING);
+        let numbers = FxHashMap::with_capacity_and_hasher(texts, FxBuildHasher);
+        Self { numbers, texts: Vec::with_capacity(texts) }
+    }
+
     fn number(&mut self, text: &'a str) -> Text {
         *self.numbers.entry(text).or_insert_with(|| {
             self.texts.push(text);
@@ -246,7 +253,7 @@ impl Record for FindingsRecord {
     const VERSION: u8 = 2;
 
     fn write(&self, out: Vec<u8>) -> Vec<u8> {
-        let mut texts = Texts::default();
+        let mut texts = Texts::of(self.findings.findings.len());
         let findings = self.findings.findings.iter().map(|finding| texts.finding(finding)).collect();
         let uncovered = self.findings.uncovered.iter().map(|uncovered| StoredUncovered {
             ecosystem: uncovered.ecosystem.clone(),

@@ -102,6 +102,7 @@ impl From<StoredImportV1> for ImportRecord {
 struct StoredImportV2 {
     generation: u64,
     counted: u64,
+    reader: u32,
     imported_at: Option<i64>,
     checked_at: Option<i64>,
     records: u64,
@@ -117,6 +118,7 @@ impl From<&ImportRecord> for StoredImportV2 {
         Self {
             generation: import.generation,
             counted: import.counted,
+            reader: import.reader,
             imported_at: import.imported_at,
             checked_at: import.checked_at,
             records: import.records,
@@ -134,6 +136,7 @@ impl From<StoredImportV2> for ImportRecord {
         Self {
             generation: stored.generation,
             counted: stored.counted,
+            reader: stored.reader,
             imported_at: stored.imported_at,
             checked_at: stored.checked_at,
             records: stored.records,

@@ -342,6 +342,7 @@ fn first_import() -> ImportRecord {
 fn import() -> ImportRecord {
     ImportRecord {
         counted: 2,
+        reader: 1,
         location: Some("https://feeds.example/osv".into()),
         list: validators("\"l\""),
         newest: Some(5),
