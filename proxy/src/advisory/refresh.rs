@@ -1,7 +1,7 @@
 //! One refresh of one feed: nothing, an increment, or the whole archive, whichever the source's list of changes asks for.
 //!
-//! The first import takes the archive, and so does the first one of a version that reads records otherwise. After that the list is asked for, by a conditional request; where it names few changes, they are
-//! fetched one by one, all before the first is written. What cannot be had that way is had from the archive. Whatever fails leaves what
+//! The first import takes the archive, and so does the first one of a version that reads records otherwise. After that the list is
+//! asked for, by a conditional request; where it names few changes, they are fetched one by one, all before the first is written. What cannot be had that way is had from the archive. Whatever fails leaves what
 //! is stored, and its reason beside it.
 
 use std::io::BufReader;

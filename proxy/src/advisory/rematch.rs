@@ -127,11 +127,17 @@ impl Plan {
         if rows.is_empty() {
             return Ok(None);
         }
-        let (mut stale, mut names) = (Stale::default(), BTreeSet::new());
-        if index.images().list(None, 1)?.images.is_empty() {
-            // Before the first image everything is imported for the first time.
-            return Ok(Some(Self { rows, names: names.into_iter(), stale, images: None }));
+        // Before the first image everything is imported for the first time, and nothing is worth following.
+        let is_idle = index.images().list(None, 1)?.images.is_empty();
+        if is_idle {
+            return Ok(Some(Self {
+                names: BTreeSet::new().into_iter(),
+                stale: Stale::everything(),
+                images: None,
+                rows,
+            }));
         }
+        let (mut stale, mut names) = (Stale::default(), BTreeSet::new());
         for row in &rows {
             match &row.touch {
                 Touch::AllNames => stale = Stale::everything(),
@@ -324,6 +330,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_image_that_was_read_anew_meanwhile_still_waits_for_its_own_matching() {
+        let (index, mut rematch) = (Index::in_memory(), Rematch::default());
+        let digest = store(&index, 0, &[(PackageType::Npm, "a", 1)]);
+        rematch.one(&index, &digest, 1).unwrap();
+        let matched_at = || index.images().get(&digest).unwrap().unwrap().matched_at;
+        let unmatched = |old: Option<&ImageRecord>| Some(ImageRecord { matched_at: None, ..old?.clone() });
+        index.images().update(&digest, unmatched).unwrap();
+        match_image(&index, &digest, 2, &mut rematch.answers, &Stale::default()).unwrap();
+        assert_eq!(matched_at(), None);
+        rematch.one(&index, &digest, 3).unwrap();
+        assert_eq!(matched_at(), Some(3));
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub fn match_image(
     let matching = Matching { at: now, by, inventory };
     let find = |earlier| rematch_image(inventory, &source, answers, earlier, stale);
     let events = index.findings().update(digest, matching, find)?;
-    index.images().update(digest, |old| old.map(|old| ImageRecord { matched_at: Some(now), ..old.clone() }))?;
+    index.images().update(digest, |old| {
+        // An inventory that came meanwhile has not been matched whole yet, and must not look so.
+        let old = old.filter(|old| stale.is_everything() || old.matched_at.is_some())?;
+        Some(ImageRecord { matched_at: Some(now), ..old.clone() })
+    })?;
     Ok(Some(events))
 }

@@ -25,10 +25,7 @@ pub fn ecosystems(inventory: &ImageInventory) -> Vec<Ecosystem> {
 
 fn asked(inventory: &ImageInventory) -> impl Iterator<Item = Query> + '_ {
     let host = Host::of(inventory);
-    inventory.packages.iter().filter_map(move |found| match query(&found.package, &host) {
-        Coverage::Asked(query) => Some(query),
-        Coverage::NoFeed(_) | Coverage::ThirdParty(_) | Coverage::Unnamed(_) => None,
-    })
+    inventory.packages.iter().filter_map(move |found| query(&found.package, &host).question())
 }
 
 /// The questions an image's packages ask, each with the packages that ask it.

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::matching::default_order;
-use super::query::{Coverage, Host, Query, query};
+use super::query::{Host, Query, query};
 use super::question::{Questions, is_spoken_for};
 use super::{Answer, Answers, Finding, ImageFindings, Stale};
 use crate::advisory::{AdvisorySource, Feed};
@@ -72,10 +72,7 @@ fn few<S: AdvisorySource>(
     stale: &Stale,
 ) -> Result<Rematched, S::Error> {
     let host = Host::of(inventory);
-    let question = |package: &ImagePackage| match query(&package.package, &host) {
-        Coverage::Asked(question) => Some(question),
-        Coverage::NoFeed(_) | Coverage::ThirdParty(_) | Coverage::Unnamed(_) => None,
-    };
+    let question = |package: &ImagePackage| query(&package.package, &host).question();
     let touched = |package: &&ImagePackage| question(package).is_some_and(|question| stale.contains(&question));
     let purls: HashSet<&str> = inventory.packages.iter().filter(touched).map(|package| package.purl.as_str()).collect();
     let mut found = Vec::new();

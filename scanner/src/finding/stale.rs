@@ -10,7 +10,6 @@ pub struct Stale {
     everything: bool,
     ecosystems: BTreeSet<String>,
     packages: HashMap<String, HashSet<String>>,
-    count: usize,
 }
 
 impl Stale {
@@ -37,7 +36,7 @@ impl Stale {
     /// Adds the questions about packages, each given as the name of its ecosystem and its key there.
     pub fn add_packages(&mut self, packages: impl IntoIterator<Item = (String, String)>) {
         for (ecosystem, package) in packages {
-            self.count += usize::from(self.packages.entry(ecosystem).or_default().insert(package));
+            self.packages.entry(ecosystem).or_default().insert(package);
         }
     }
 
@@ -56,7 +55,7 @@ impl Stale {
 
     /// How many packages were added one by one.
     pub fn package_count(&self) -> usize {
-        self.count
+        self.packages.values().map(HashSet::len).sum()
     }
 
     pub(super) fn contains(&self, query: &Query) -> bool {

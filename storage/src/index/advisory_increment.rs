@@ -319,11 +319,9 @@ mod tests {
             for record in records {
                 increment.put(record)?;
             }
-            let there: Vec<String> = gone.iter().map(|number| format!("R-{number}")).collect();
-            let is_member = |id: &&String| {
-                index.engine.get(Table::AdvisoryMembers, &key::encode(&(folder, *id))).unwrap().is_some()
-            };
-            let there: Vec<String> = there.iter().filter(is_member).cloned().collect();
+            let is_member =
+                |id: &String| index.engine.get(Table::AdvisoryMembers, &key::encode(&(folder, id))).unwrap().is_some();
+            let there: Vec<String> = gone.iter().map(|number| format!("R-{number}")).filter(is_member).collect();
             increment.remove(&there)?;
             increment.finish(IncrementFinish { now: 100, ..IncrementFinish::default() })?;
         }

@@ -69,6 +69,16 @@ pub enum Coverage {
     Unnamed(String),
 }
 
+impl Coverage {
+    /// The question, where there is one.
+    pub fn question(self) -> Option<Query> {
+        match self {
+            Self::Asked(query) => Some(query),
+            Self::NoFeed(_) | Self::ThirdParty(_) | Self::Unnamed(_) => None,
+        }
+    }
+}
+
 /// What an image says of all its packages.
 #[derive(Clone, Debug)]
 pub struct Host<'a> {
