@@ -9,6 +9,7 @@ mod advisory;
 mod advisory_import;
 mod advisory_increment;
 mod alias;
+mod cluster;
 mod cve;
 mod cve_import;
 mod door;
@@ -42,6 +43,10 @@ pub use advisory::{Advisories, IndexAdvisories};
 pub use advisory_import::AdvisoryImport;
 pub use advisory_increment::{AdvisoryIncrement, FolderDifference};
 pub use alias::{AliasEdge, AliasKind, AliasTarget, Aliases, EdgeKind};
+pub use cluster::{
+    ClusterChange, ClusterObject, ContainerKind, ContainerRecord, ContainerState, Labels, NodeRecord, ObjectKey,
+    OwnerRecord, OwnerReference, PodRecord, WatchedKind,
+};
 pub use cve::{CveKind, CveRecord, CveSourceRecord, CveState, Cves};
 pub use cve_import::{CveCounts, CveFinish, CveImport, CveImportError};
 use engine::{Batch, Engine, MemoryEngine, RocksEngine, Rows, Scan, Table};
