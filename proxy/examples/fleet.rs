@@ -286,7 +286,7 @@ fn put(index: &Index, number: usize, distribution: Distribution, mut packages: V
         names: vec![("docker.io".into(), Repository::parse(&format!("team/app{}", number % APPLICATIONS)).unwrap())],
         access_restricted: false,
         first_seen: 1_700_000_000 + i64::try_from(number).unwrap(),
-        last_pulled: 1_700_000_000,
+        last_pulled: Some(1_700_000_000),
         inventory_fingerprint: Some("fleet".into()),
         matched_at: None,
     };

@@ -276,7 +276,7 @@ mod tests {
             names: vec![("docker.io".into(), Repository::parse("a/b").unwrap())],
             access_restricted: false,
             first_seen: 1,
-            last_pulled: 1,
+            last_pulled: Some(1),
             inventory_fingerprint: Some("1".into()),
             matched_at: None,
         };

@@ -34,7 +34,8 @@ pub(super) struct ImageItem {
     platform: Option<String>,
     scan_status: ScanStatus,
     first_seen: String,
-    last_pulled: String,
+    /// `null` where no client ever pulled it through weir.
+    last_pulled: Option<String>,
     matched_at: Option<String>,
     /// Distinct vulnerabilities by severity; `null` until the image was read and matched.
     vulnerabilities: Option<SeverityCounts>,
@@ -59,7 +60,7 @@ impl ImageItem {
             platform: record.platform.as_ref().map(ToString::to_string),
             scan_status: record.status,
             first_seen: rfc3339(record.first_seen),
-            last_pulled: rfc3339(record.last_pulled),
+            last_pulled: record.last_pulled.map(rfc3339),
             matched_at: record.matched_at.map(rfc3339),
             vulnerabilities: verdict.as_ref().map(|verdict| verdict.vulnerabilities),
             fixable: verdict.as_ref().map(|verdict| verdict.fixable),

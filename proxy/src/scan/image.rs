@@ -92,12 +92,12 @@ impl Scanner {
                 names: Vec::new(),
                 access_restricted: restricted,
                 first_seen: now,
-                last_pulled: now,
+                last_pulled: None,
                 inventory_fingerprint: None,
                 matched_at: None,
             });
             if pulled {
-                record.last_pulled = now;
+                record.last_pulled = Some(now);
             }
             // Public anywhere is public: the restriction holds while every place that has the image is restricted.
             record.access_restricted &= restricted;

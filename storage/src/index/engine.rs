@@ -95,6 +95,24 @@ tables! {
     Cves = "cves",
     /// source → state of its refreshes.
     CveSources = "cve_sources",
+    /// cluster → who watches it, and how fresh it is.
+    Clusters = "clusters",
+    /// (cluster, kind, namespace, name) → pod, node or owner.
+    ClusterObjects = "cluster_objects",
+    /// (cluster, namespace, group, kind, name, manifest digest) → when the workload ran the image.
+    WorkloadLife = "workload_life",
+    /// (manifest digest, cluster, namespace, group, kind, name): the second order of it.
+    ImageLife = "image_life",
+    /// number → one pull.
+    Pulls = "pulls",
+    /// (digest asked for, number): an image's pulls.
+    ImagePulls = "image_pulls",
+    /// id → token.
+    Tokens = "tokens",
+    /// id → request to scan an image.
+    ScanRequests = "scan_requests",
+    /// (newest first, id): the order of requests.
+    ScanRequestOrder = "scan_request_order",
 }
 
 /// One row.

@@ -50,8 +50,8 @@ pub struct ImageRecord {
     pub access_restricted: bool,
     /// When it was first seen, seconds since the epoch. Decides its place in lists and should not change.
     pub first_seen: i64,
-    /// When it was last pulled, seconds since the epoch.
-    pub last_pulled: i64,
+    /// When it was last pulled, seconds since the epoch; `None` where no client ever pulled it through weir.
+    pub last_pulled: Option<i64>,
     /// The detectors its inventory was made with, once there is one.
     pub inventory_fingerprint: Option<String>,
     /// When it was last matched against advisories, seconds since the epoch.
@@ -97,7 +97,7 @@ pub struct ImagePage {
 
 /// The table of images.
 pub struct Images<'a> {
-    index: &'a Index,
+    pub(super) index: &'a Index,
 }
 
 impl<'a> Images<'a> {
@@ -124,17 +124,7 @@ impl<'a> Images<'a> {
             return Ok(old);
         }
         let mut batch = Batch::new();
-        let (before, after) = (old.as_ref().map(|old| places(manifest, old)), places(manifest, &new));
-        // Most changes are of one field, and leave the image where it is in every order.
-        if before.as_ref() != Some(&after) {
-            for (table, key) in before.into_iter().flatten() {
-                batch.delete(table, key);
-            }
-            for (table, key) in after {
-                batch.put(table, key, Vec::new());
-            }
-        }
-        batch.put(Table::Images, key::encode(manifest), record::encode(&new));
+        put(&mut batch, manifest, old.as_ref(), &new);
         self.index.write(batch)?;
         Ok(Some(new))
     }
@@ -190,8 +180,23 @@ impl<'a> Images<'a> {
     }
 }
 
+/// Adds an image's new row to a batch, and its move from the places of the old one. The caller holds the images' lock.
+pub(super) fn put(batch: &mut Batch, manifest: &Digest, old: Option<&ImageRecord>, new: &ImageRecord) {
+    let (before, after) = (old.map(|old| places(manifest, old)), places(manifest, new));
+    // Most changes are of one field, and leave the image where it is in every order.
+    if before.as_ref() != Some(&after) {
+        for (table, key) in before.into_iter().flatten() {
+            batch.delete(table, key);
+        }
+        for (table, key) in after {
+            batch.put(table, key, Vec::new());
+        }
+    }
+    batch.put(Table::Images, key::encode(manifest), record::encode(new));
+}
+
 /// The rows that lead to an image: its place in each order, and its layers.
-fn places(manifest: &Digest, image: &ImageRecord) -> BTreeSet<(Table, Vec<u8>)> {
+pub(super) fn places(manifest: &Digest, image: &ImageRecord) -> BTreeSet<(Table, Vec<u8>)> {
     let newest = NewestFirst(image.first_seen);
     let orders = [
         (Table::ImageOrder, key::encode(&(newest, manifest))),
@@ -223,7 +228,7 @@ mod tests {
             names: Vec::new(),
             access_restricted: false,
             first_seen,
-            last_pulled: first_seen,
+            last_pulled: Some(first_seen),
             inventory_fingerprint: None,
             matched_at: None,
         }
@@ -282,13 +287,16 @@ mod tests {
                         index
                             .images()
                             .update(&number(1), |old| {
-                                old.map(|old| ImageRecord { last_pulled: old.last_pulled + 1, ..old.clone() })
+                                old.map(|old| ImageRecord {
+                                    last_pulled: old.last_pulled.map(|n| n + 1),
+                                    ..old.clone()
+                                })
                             })
                             .unwrap();
                     }
                 });
             }
         });
-        assert_eq!(index.images().get(&number(1)).unwrap().unwrap().last_pulled, 400);
+        assert_eq!(index.images().get(&number(1)).unwrap().unwrap().last_pulled, Some(400));
     }
 }

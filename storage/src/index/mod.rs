@@ -26,11 +26,16 @@ mod import_record;
 mod inventory;
 mod key;
 mod layer;
+mod life;
 mod link;
 mod manifest;
+mod pull;
+mod recent;
 mod record;
+mod scan_request;
 mod stamp;
 mod tag;
+mod token;
 mod touched;
 mod user;
 
@@ -44,8 +49,8 @@ pub use advisory_import::AdvisoryImport;
 pub use advisory_increment::{AdvisoryIncrement, FolderDifference};
 pub use alias::{AliasEdge, AliasKind, AliasTarget, Aliases, EdgeKind};
 pub use cluster::{
-    ClusterChange, ClusterObject, ContainerKind, ContainerRecord, ContainerState, Labels, NodeRecord, ObjectKey,
-    OwnerRecord, OwnerReference, PodRecord, WatchedKind,
+    ClusterChange, ClusterObject, ClusterRecord, ClusterSource, Clusters, ContainerKind, ContainerRecord,
+    ContainerState, Labels, NodeRecord, ObjectKey, OwnerRecord, OwnerReference, PodRecord, WatchedKind,
 };
 pub use cve::{CveKind, CveRecord, CveSourceRecord, CveState, Cves};
 pub use cve_import::{CveCounts, CveFinish, CveImport, CveImportError};
@@ -61,11 +66,19 @@ pub use image::{ImageCursor, ImageLayer, ImagePage, ImageRecord, Images, Invalid
 pub use import_record::{ImportCounts, ImportFinish, ImportRecord, IncrementFinish, SourceFailure, Validators};
 pub use inventory::{Inventories, InventoryRecord};
 pub use layer::{LayerOutcome, Layers};
+pub use life::{Life, LifeRecord, WorkloadKey};
 pub use link::{LinkKind, LinkRecord, Links};
 pub use manifest::{ChildKind, ChildLink, ManifestPut, ManifestRecord, Manifests};
+pub use pull::{InvalidPullCursor, PullCursor, PullNode, PullPage, PullRecord, Pulls};
+use recent::RecentRing;
+pub use recent::{Changed, Changes, Recent};
 use record::Record;
+pub use scan_request::{
+    InvalidScanRequestCursor, ScanRequestCursor, ScanRequestPage, ScanRequestRecord, ScanRequestState, ScanRequests,
+};
 pub use stamp::{StampRecord, Stamps};
 pub use tag::{TagRecord, Tags};
+pub use token::{TokenRecord, TokenRole, Tokens};
 pub use touched::{Touch, Touched, TouchedRow};
 pub use user::PackageUsers;
 
@@ -79,6 +92,7 @@ const SCHEMA_STAMP: &str = "schema";
 pub struct Index {
     engine: Arc<dyn Engine>,
     locks: Arc<Locks>,
+    recent: Arc<RecentRing>,
     door: Arc<Semaphore>,
 }
 
@@ -86,13 +100,19 @@ pub struct Index {
 /// good as any.
 #[derive(Default)]
 struct Locks {
-    tags: Mutex<()>,
+    /// Taken before `inventories`, `findings` and `tags` where an image is removed.
     images: Mutex<()>,
-    findings: Mutex<()>,
     inventories: Mutex<()>,
+    findings: Mutex<()>,
+    tags: Mutex<()>,
     /// Taken before `cves` where both are.
     advisories: Mutex<()>,
     cves: Mutex<()>,
+    clusters: Mutex<()>,
+    life: Mutex<()>,
+    pulls: Mutex<()>,
+    tokens: Mutex<()>,
+    scan_requests: Mutex<()>,
 }
 
 impl Index {
@@ -129,7 +149,7 @@ impl Index {
 
     /// An index over any engine.
     pub fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine, locks: Arc::default(), door: Arc::new(Semaphore::new(door::DOOR_WIDTH)) }
+        Self { engine, locks: Arc::default(), recent: Arc::default(), door: Arc::new(Semaphore::new(door::DOOR_WIDTH)) }
     }
 
     /// Makes everything written so far survive a loss of power; the last step of a shutdown.
@@ -202,6 +222,36 @@ impl Index {
         Touched::new(self)
     }
 
+    /// What clusters hold.
+    pub fn clusters(&self) -> Clusters<'_> {
+        Clusters::new(self)
+    }
+
+    /// When a workload had an image.
+    pub fn life(&self) -> Life<'_> {
+        Life::new(self)
+    }
+
+    /// Which node asked for which image.
+    pub fn pulls(&self) -> Pulls<'_> {
+        Pulls::new(self)
+    }
+
+    /// Who may use the report, the API and the agents' door.
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens::new(self)
+    }
+
+    /// Requests to scan an image.
+    pub fn scan_requests(&self) -> ScanRequests<'_> {
+        ScanRequests::new(self)
+    }
+
+    /// What changed lately, from memory.
+    pub fn recent(&self) -> Recent<'_> {
+        Recent::new(self)
+    }
+
     /// Small named values.
     pub fn stamps(&self) -> Stamps<'_> {
         Stamps::new(self)
@@ -217,7 +267,13 @@ impl Index {
     }
 
     fn write(&self, batch: Batch) -> Result<(), IndexError> {
-        if batch.is_empty() { Ok(()) } else { self.engine.write(batch) }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let digests = recent::digests(&batch);
+        self.engine.write(batch)?;
+        self.recent.note(digests);
+        Ok(())
     }
 }
 

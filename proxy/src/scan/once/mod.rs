@@ -136,7 +136,7 @@ pub async fn read(image: OpenImage, parts: OnceParts) -> ReadImage {
         names: Vec::new(),
         access_restricted: false,
         first_seen: shared.now,
-        last_pulled: shared.now,
+        last_pulled: None,
         inventory_fingerprint: Some(shared.detectors.fingerprint().to_owned()),
         matched_at: None,
     };

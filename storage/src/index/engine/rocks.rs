@@ -83,8 +83,9 @@ impl RocksEngine {
         &self.path
     }
 
-    fn family(&self, table: Table) -> &rocksdb::ColumnFamily {
-        self.database.cf_handle(table.name()).expect("open created every table of the enum")
+    /// A table; `None` for one that an older version did not have yet, in an index that is open to be read.
+    fn family(&self, table: Table) -> Option<&rocksdb::ColumnFamily> {
+        self.database.cf_handle(table.name())
     }
 }
 
@@ -158,16 +159,18 @@ fn table_options(cache: &Cache) -> Options {
 
 impl Engine for RocksEngine {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        self.database.get_cf(self.family(table), key).map_err(|error| read_error(table, error))
+        let Some(family) = self.family(table) else { return Ok(None) };
+        self.database.get_cf(family, key).map_err(|error| read_error(table, error))
     }
 
     fn page(&self, scan: &Scan, limit: usize) -> Result<RowPage, IndexError> {
+        let Some(family) = self.family(scan.table) else { return Ok(RowPage { rows: Vec::new(), more: false }) };
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(scan.prefix.clone());
         if let Some(upper) = beyond(&scan.prefix) {
             options.set_iterate_upper_bound(upper);
         }
-        let mut rows = self.database.raw_iterator_cf_opt(self.family(scan.table), options);
+        let mut rows = self.database.raw_iterator_cf_opt(family, options);
         match (scan.direction, &scan.after) {
             (Direction::Forward, None) => rows.seek_to_first(),
             (Direction::Forward, Some(after)) => rows.seek(after),
@@ -196,15 +199,20 @@ impl Engine for RocksEngine {
     }
 
     fn write(&self, batch: Batch) -> Result<(), IndexError> {
-        let mut changes = WriteBatch::default();
-        for Change { table, key, value } in batch.changes() {
-            match value {
-                Some(value) => changes.put_cf(self.family(*table), key, value),
-                None => changes.delete_cf(self.family(*table), key),
-            }
-        }
         let mut options = WriteOptions::default();
         options.set_sync(batch.durability() == Durability::Machine);
+        let mut changes = WriteBatch::default();
+        // Each change is freed once it is copied: a cluster's objects are many megabytes, and need not be there twice.
+        for Change { table, key, value } in batch.changes {
+            let Some(family) = self.family(table) else {
+                let source = format!("there is no table {}: the index is open to be read", table.name());
+                return Err(IndexError::Write { source: source.into() });
+            };
+            match value {
+                Some(value) => changes.put_cf(family, key, value),
+                None => changes.delete_cf(family, key),
+            }
+        }
         self.database.write_opt(changes, &options).map_err(|error| IndexError::Write { source: error.into() })
     }
 
@@ -227,7 +235,7 @@ mod tests {
         batch.put(Table::Stamps, b"a".to_vec(), b"1".to_vec());
         engine.write(batch).unwrap();
         // Rows reach a table file, so that damage to it can be made.
-        engine.database.flush_cf(engine.family(Table::Stamps)).unwrap();
+        engine.database.flush_cf(engine.family(Table::Stamps).unwrap()).unwrap();
     }
 
     fn file_with(path: &Path, part: &str) -> PathBuf {
@@ -269,6 +277,22 @@ mod tests {
         );
         let error = RocksEngine::open(directory.path()).err().unwrap();
         assert!(matches!(&error, IndexError::Newer { found, .. } if found == "tables holograms"), "{error}");
+    }
+
+    #[test]
+    fn tables_that_an_older_version_did_not_have_are_empty_to_a_reader_and_made_by_a_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut engine = RocksEngine::open(directory.path()).unwrap();
+        engine.database.drop_cf(Table::Tokens.name()).unwrap();
+        drop(engine);
+        let reader = RocksEngine::open_read_only(directory.path()).unwrap();
+        assert_eq!(reader.get(Table::Tokens, b"a").unwrap(), None);
+        let page = reader.page(&Scan::prefix(Table::Tokens, Vec::new()), 1).unwrap();
+        assert_eq!(page, RowPage { rows: Vec::new(), more: false });
+        let mut batch = Batch::new();
+        batch.put(Table::Tokens, b"a".to_vec(), b"1".to_vec());
+        assert!(matches!(reader.write(batch.clone()), Err(IndexError::Write { .. })));
+        RocksEngine::open(directory.path()).unwrap().write(batch).unwrap();
     }
 
     #[test]

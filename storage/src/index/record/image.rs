@@ -78,8 +78,9 @@ impl From<StoredHistoryEntry> for HistoryEntry {
     }
 }
 
+/// The fields of the first form. `P` is the last pull: an `i64` in the first two, since an image was known by its pull alone then.
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredImageV1 {
+struct StoredFields<P> {
     status: StoredStatus,
     reasons: Vec<StoredImageReason>,
     platform: Option<StoredPlatform>,
@@ -90,12 +91,12 @@ struct StoredImageV1 {
     names: Vec<(String, String)>,
     access_restricted: bool,
     first_seen: i64,
-    last_pulled: i64,
+    last_pulled: P,
     inventory_fingerprint: Option<String>,
     matched_at: Option<i64>,
 }
 
-impl From<&ImageRecord> for StoredImageV1 {
+impl From<&ImageRecord> for StoredFields<Option<i64>> {
     fn from(image: &ImageRecord) -> Self {
         Self {
             status: image.status.into(),
@@ -118,10 +119,10 @@ impl From<&ImageRecord> for StoredImageV1 {
     }
 }
 
-impl TryFrom<StoredImageV1> for ImageRecord {
+impl<P: Into<Option<i64>>> TryFrom<StoredFields<P>> for ImageRecord {
     type Error = Unreadable;
 
-    fn try_from(stored: StoredImageV1) -> Result<Self, Unreadable> {
+    fn try_from(stored: StoredFields<P>) -> Result<Self, Unreadable> {
         let names =
             stored.names.into_iter().map(|(upstream, repository)| Ok((upstream, Repository::parse(&repository)?)));
         Ok(Self {
@@ -135,7 +136,7 @@ impl TryFrom<StoredImageV1> for ImageRecord {
             names: names.collect::<Result<_, Unreadable>>()?,
             access_restricted: stored.access_restricted,
             first_seen: stored.first_seen,
-            last_pulled: stored.last_pulled,
+            last_pulled: stored.last_pulled.into(),
             inventory_fingerprint: stored.inventory_fingerprint,
             matched_at: stored.matched_at,
         })
@@ -149,15 +150,33 @@ struct StoredBase {
     layers: Option<u32>,
 }
 
-/// The first form and what the image was built on.
+type StoredImageV1 = StoredFields<i64>;
+
+/// The second form has what the image was built on, the third may lack a pull.
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredImageV2 {
-    first: StoredImageV1,
+struct StoredImage<P> {
+    fields: StoredFields<P>,
     base: Option<StoredBase>,
 }
 
+type StoredImageV2 = StoredImage<i64>;
+type StoredImageV3 = StoredImage<Option<i64>>;
+
+impl<P: Into<Option<i64>>> TryFrom<StoredImage<P>> for ImageRecord {
+    type Error = Unreadable;
+
+    fn try_from(stored: StoredImage<P>) -> Result<Self, Unreadable> {
+        let base = stored.base.map(|StoredBase { name, digest, layers }| Base {
+            name,
+            digest: digest.map(Into::into),
+            layers,
+        });
+        Ok(Self { base, ..stored.fields.try_into()? })
+    }
+}
+
 impl Record for ImageRecord {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn write(&self, out: Vec<u8>) -> Vec<u8> {
         let base = self.base.as_ref().map(|Base { name, digest, layers }| StoredBase {
@@ -165,21 +184,14 @@ impl Record for ImageRecord {
             digest: digest.as_ref().map(Into::into),
             layers: *layers,
         });
-        seal(&StoredImageV2 { first: self.into(), base }, out)
+        seal(&StoredImageV3 { fields: self.into(), base }, out)
     }
 
     fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable> {
         match version {
             1 => unseal::<StoredImageV1>(body)?.try_into(),
-            2 => {
-                let StoredImageV2 { first, base } = unseal(body)?;
-                let base = base.map(|StoredBase { name, digest, layers }| Base {
-                    name,
-                    digest: digest.map(Into::into),
-                    layers,
-                });
-                Ok(Self { base, ..first.try_into()? })
-            }
+            2 => unseal::<StoredImageV2>(body)?.try_into(),
+            3 => unseal::<StoredImageV3>(body)?.try_into(),
             _ => Err(Unreadable::Version),
         }
     }

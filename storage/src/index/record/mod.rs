@@ -5,6 +5,7 @@
 //! and a sample of each is kept in `tests/samples`. Invariant: any bytes give a value or a [`RecordError`], never a panic.
 
 mod advisory;
+mod cluster;
 mod common;
 mod cve;
 mod event;
@@ -12,9 +13,13 @@ mod finding;
 mod image;
 mod import;
 mod layer;
+mod life;
 mod manifest;
+mod pull;
 #[cfg(test)]
 mod samples;
+mod scan_request;
+mod token;
 
 pub(crate) use advisory::AdvisoryParts;
 use advisory::read_parts;
