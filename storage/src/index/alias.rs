@@ -159,6 +159,12 @@ pub(super) fn put(batch: &mut Batch, edge: &AliasEdge) {
     batch.put(Table::AliasChildren, key::encode(&(edge.parent, edge.child)), value);
 }
 
+/// Adds the removal of an edge to a batch, in both directions.
+pub(super) fn remove(batch: &mut Batch, parent: &Digest, child: &Digest) {
+    batch.delete(Table::AliasParents, key::encode(&(child, parent)));
+    batch.delete(Table::AliasChildren, key::encode(&(parent, child)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,7 +35,8 @@ impl<'a> Inventories<'a> {
         let _guard = lock(&self.index.locks.inventories);
         let old = self.get(manifest)?;
         let mut batch = Batch::new();
-        PackageUsers::change(&mut batch, manifest, old.as_ref().map(|old| &old.inventory), &inventory.inventory);
+        let old = old.as_ref().map(|old| &old.inventory);
+        PackageUsers::change(&mut batch, manifest, old, Some(&inventory.inventory));
         batch.put(Table::ImageInventories, key::encode(manifest), record::encode(inventory));
         self.index.write(batch)
     }

@@ -66,8 +66,7 @@ impl<'a> Links<'a> {
     /// Removes a link: the upstream says the repository does not hold the digest.
     pub fn remove(&self, upstream: &str, repository: &Repository, digest: &Digest) -> Result<(), IndexError> {
         let mut batch = Batch::new();
-        batch.delete(Table::Links, key::encode(&(upstream, repository, digest)));
-        batch.delete(Table::Holders, key::encode(&(digest, upstream, repository)));
+        remove(&mut batch, upstream, repository, digest);
         self.index.write(batch)
     }
 
@@ -86,6 +85,12 @@ impl<'a> Links<'a> {
 pub(super) fn put(batch: &mut Batch, upstream: &str, repository: &Repository, digest: &Digest, link: &LinkRecord) {
     batch.put(Table::Links, key::encode(&(upstream, repository, digest)), record::encode(link));
     batch.put(Table::Holders, key::encode(&(digest, upstream, repository)), Vec::new());
+}
+
+/// Adds the removal of a link to a batch, in both orders.
+pub(super) fn remove(batch: &mut Batch, upstream: &str, repository: &Repository, digest: &Digest) {
+    batch.delete(Table::Links, key::encode(&(upstream, repository, digest)));
+    batch.delete(Table::Holders, key::encode(&(digest, upstream, repository)));
 }
 
 #[cfg(test)]

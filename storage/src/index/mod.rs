@@ -22,6 +22,7 @@ mod folder_count;
 mod folder_reach;
 mod folder_writer;
 mod image;
+mod image_removal;
 mod import_record;
 mod inventory;
 mod key;

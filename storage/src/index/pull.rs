@@ -251,7 +251,7 @@ mod tests {
         for limit in 1..7 {
             assert_eq!(read(&index, None, limit), [5, 4, 3, 2, 1], "{limit}");
             assert_eq!(read(&index, Some("a"), limit), [5, 3, 1], "{limit}");
-            assert_eq!(read(&index, Some("d"), limit), [], "{limit}");
+            assert_eq!(read(&index, Some("d"), limit), Vec::<i64>::new(), "{limit}");
         }
         assert_eq!(index.pulls().latest_of(&Digest::of(b"a")).unwrap(), Some(pull(5, "a")));
         assert_eq!(index.pulls().latest_of(&Digest::of(b"d")).unwrap(), None);

@@ -38,9 +38,14 @@ impl<'a> PackageUsers<'a> {
         })
     }
 
-    /// Adds the difference between two inventories of an image to a batch.
-    pub(super) fn change(batch: &mut Batch, manifest: &Digest, old: Option<&ImageInventory>, new: &ImageInventory) {
-        let (old, new) = (old.map(questions).unwrap_or_default(), questions(new));
+    /// Adds the difference between two inventories of an image, or their lack, to a batch.
+    pub(super) fn change(
+        batch: &mut Batch,
+        manifest: &Digest,
+        old: Option<&ImageInventory>,
+        new: Option<&ImageInventory>,
+    ) {
+        let [old, new] = [old, new].map(|inventory| inventory.map(questions).unwrap_or_default());
         let key = |(ecosystem, package): &(String, String)| key::encode(&(ecosystem, package, manifest));
         for gone in old.difference(&new) {
             batch.delete(Table::PackageUsers, key(gone));
@@ -53,7 +58,7 @@ impl<'a> PackageUsers<'a> {
     /// Writes an image's rows, whatever was there: those of an inventory that an earlier version stored.
     pub fn restore(&self, manifest: &Digest, inventory: &ImageInventory) -> Result<(), IndexError> {
         let mut batch = Batch::new();
-        Self::change(&mut batch, manifest, None, inventory);
+        Self::change(&mut batch, manifest, None, Some(inventory));
         self.index.write(batch)
     }
 }
