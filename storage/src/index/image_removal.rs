@@ -1,8 +1,8 @@
 //! Removing an image: everything that is known of it and of nothing else.
 //!
-//! Owns what goes and what stays, see [`Images::remove`]. Invariants, so that a removal cut short harms nobody and can be done again: the first batch makes
-//! the image one that was never read, its row goes in the last, and what only storing its manifest anew would bring back goes with the
-//! manifest.
+//! Owns what goes and what stays, see [`Images::remove`]. Invariants, so that a removal cut short harms nobody and can
+//! be done again: the first batch makes the image one that was never read, its row goes in the last, and what only
+//! storing its manifest anew would bring back goes with the manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,19 +22,22 @@ const BATCH_ROWS: usize = 512;
 const MAX_DEPTH: u8 = 4;
 
 impl Images<'_> {
-    /// Removes an image that is still `due` by its row: `false`, and nothing changed, where it is not or is unknown. No image is written meanwhile.
+    /// Removes an image that is still `due` by its row: `false`, and nothing changed, where it is not or is unknown. No
+    /// image is written meanwhile, and `due` must not use the index.
     ///
-    /// Goes: its row with its places in every order; inventory and package users; findings and events; its manifest with its links,
-    /// tags, edges to its configuration and users of its layers; of its layers and configuration, where no other
-    /// manifest names them, the outcomes and the links in every repository. An index that names it goes likewise, with the attestations
-    /// and the children never pulled that it alone names, where none of the other images it names is known here, be it only by a stored manifest.
+    /// Goes: its row with its places in every order; inventory and package users; findings and events; its manifest
+    /// with its links, tags, edges to its configuration and users of its layers; of its layers and configuration, where
+    /// no other manifest names them, the outcomes and the links in every repository. An index that names it goes
+    /// likewise, with the attestations and the children never pulled that it alone names, where none of the other
+    /// images it names is known here, be it only by a stored manifest.
     ///
-    /// Stays: what another manifest shares, in every repository; an index with another child that is known, and its edge to the
-    /// image, which is the index's word and not the image's: the image is then like a child that was never pulled. Pulls, lives of workloads and the blobs
-    /// themselves have bounds of their own.
+    /// Stays: what another manifest shares, in every repository; an index with another child that is known, and its
+    /// edge to the image, which is the index's word and not the image's: the image is then like a child that was never
+    /// pulled. Pulls, lives of workloads and the blobs themselves have bounds of their own.
     ///
-    /// Written in several batches of bounded size. One that fails leaves an image that is queued to be read, and the next call does the rest.
-    /// A matching of the image that runs meanwhile may leave its findings behind, which nothing lists and the image's return takes over.
+    /// Written in several batches of bounded size. One that fails leaves an image that is queued to be read, and the
+    /// next call does the rest. A matching of the image that runs meanwhile may leave its findings behind, which
+    /// nothing lists and the image's return takes over.
     ///
     /// # Errors
     /// What reading and writing meet.
@@ -80,7 +83,8 @@ struct Named {
 }
 
 impl Removal<'_> {
-    /// Takes the inventory, and makes the image one that was never read: it would not be read again otherwise if it were pulled before the rest is gone.
+    /// Takes the inventory, and makes the image one that was never read: it would not be read again otherwise if it
+    /// were pulled before the rest is gone.
     fn unread(&self, image: ImageRecord) -> Result<ImageRecord, IndexError> {
         let _guard = lock(&self.index.locks.inventories);
         let unread = ImageRecord {

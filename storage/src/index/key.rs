@@ -224,6 +224,16 @@ mod tests {
         }
 
         #[test]
+        fn long_keys_order_and_read_back_too(
+            a in proptest::array::uniform5("[\u{0}-\u{2}a]{0,2}"),
+            b in proptest::array::uniform5("[\u{0}-\u{2}a]{0,2}"),
+        ) {
+            let [a, b] = [a, b].map(|[a, b, c, d, e]| (a, b, c, d, e));
+            prop_assert_eq!(encode(&a).cmp(&encode(&b)), a.cmp(&b));
+            prop_assert_eq!(decode::<(String, String, String, String, String)>(&encode(&a)), Some(a));
+        }
+
+        #[test]
         fn newer_times_come_first(a in any::<i64>(), b in any::<i64>()) {
             prop_assert_eq!(encode(&NewestFirst(a)).cmp(&encode(&NewestFirst(b))), b.cmp(&a));
             prop_assert_eq!(decode::<NewestFirst>(&encode(&NewestFirst(a))), Some(NewestFirst(a)));
@@ -234,6 +244,7 @@ mod tests {
             let _ = decode::<(String, Digest, u64)>(&bytes);
             let _ = decode::<(Digest, NewestFirst)>(&bytes);
             let _ = decode::<(Repository, Tag)>(&bytes);
+            let _ = decode::<((String, String, String, String, String), Digest)>(&bytes);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Life: when a workload had an image.
 //!
-//! Owns the rule that a first time never moves forward and a last time never back, in whatever order they are told: a pod that
-//! restarts, an agent that tells again and a server that was away change nothing. Rows outlive the workload and the image.
+//! Owns the rule that a first time never moves forward and a last time never back, in whatever order they are told: a
+//! pod that restarts, an agent that tells again and a server that was away change nothing. Rows outlive the workload
+//! and the image.
 
 use std::collections::BTreeMap;
 
@@ -65,8 +66,8 @@ impl<'a> Life<'a> {
         Self { index }
     }
 
-    /// Notes that workloads had images, by the manifests' digests, in one batch. Of what was known and what is told, the smallest first time and the
-    /// largest last time stay.
+    /// Notes that workloads had images, by the manifests' digests, in one batch. Of what was known and what is told,
+    /// the smallest first time and the largest last time stay.
     pub fn note(&self, seen: &[(WorkloadKey, Digest, LifeRecord)]) -> Result<(), IndexError> {
         let mut spans: BTreeMap<(&WorkloadKey, &Digest), LifeRecord> = BTreeMap::new();
         for (workload, image, life) in seen {
@@ -117,8 +118,8 @@ impl<'a> Life<'a> {
         })
     }
 
-    /// Removes up to `limit` rows last seen before `before` (seconds since the epoch), in one batch; answers with how many, fewer than `limit`
-    /// once none is left. Reads every row on its way.
+    /// Removes up to `limit` rows last seen before `before` (seconds since the epoch), in one batch; answers with how
+    /// many, fewer than `limit` once none is left. Reads every row on its way.
     pub fn trim(&self, before: i64, limit: usize) -> Result<usize, IndexError> {
         let _guard = lock(&self.index.locks.life);
         let old = self.all().filter(|row| row.as_ref().map_or(true, |(_, _, life)| life.last_seen < before));

@@ -1,7 +1,8 @@
 //! Pulls: which node asked for which image, when, and by what name.
 //!
-//! Owns the order of pulls, a sequence number that only grows and is never given twice, and the bound on how many are kept: the oldest go in the batch that
-//! brings new ones, so the table never holds more. A second table gives an image's rows. A pull says nothing about what runs.
+//! Owns the order of pulls, a sequence number that only grows and is never given twice, and the bound on how many are
+//! kept: the oldest go in the batch that brings new ones, so the table never holds more. A second table gives an
+//! image's rows. A pull says nothing about what runs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -182,8 +183,8 @@ impl<'a> Pulls<'a> {
         Ok(self.list(Some(image), None, 1)?.pulls.pop().map(|(_, pull)| pull))
     }
 
-    /// Removes pulls of before `before` (seconds since the epoch), a part of them at a time; answers with the number removed, 0 when none
-    /// is left.
+    /// Removes pulls of before `before` (seconds since the epoch), a part of them at a time; answers with the number
+    /// removed, 0 when none is left.
     pub fn trim(&self, before: i64) -> Result<usize, IndexError> {
         let _guard = lock(&self.index.locks.pulls);
         let mut batch = Batch::new();
@@ -210,6 +211,9 @@ impl<'a> Pulls<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::engine::{FaultyEngine, MemoryEngine};
     use super::*;
 
     fn pull(at: i64, image: &str) -> PullRecord {
@@ -297,6 +301,37 @@ mod tests {
         add(&many);
         assert_eq!((read(&index, None, 9), read(&index, Some("many"), 9)), (vec![19, 18, 17], vec![19, 18, 17]));
         assert_eq!(index.rows(Scan::prefix(Table::ImagePulls, Vec::new())).count(), 3);
+    }
+
+    #[test]
+    fn a_write_that_fails_adds_none_and_takes_no_number() {
+        let engine = Arc::new(FaultyEngine::new(Arc::new(MemoryEngine::default())));
+        let index = Index::new(engine.clone());
+        index.pulls().add_within(&[pull(1, "a"), pull(2, "a")], 2).unwrap();
+        engine.fail_writes(true);
+        assert!(index.pulls().add_within(&[pull(3, "a")], 2).is_err());
+        assert!(index.pulls().trim(9).is_err());
+        assert_eq!(read(&index, Some("a"), 9), [2, 1]);
+        engine.fail_writes(false);
+        index.pulls().add_within(&[pull(4, "a")], 2).unwrap();
+        let page = index.pulls().list(None, None, 1).unwrap();
+        assert_eq!(page.pulls, [(PullCursor { sequence: 3 }, pull(4, "a"))]);
+        assert_eq!(read(&index, None, 9), [4, 2]);
+    }
+
+    #[test]
+    fn pulls_added_at_the_same_time_are_all_there() {
+        let index = Index::in_memory();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for at in 0..50 {
+                        index.pulls().add(&[pull(at, "a")]).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(read(&index, Some("a"), 33).len(), 200);
     }
 
     #[test]

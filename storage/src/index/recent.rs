@@ -1,8 +1,9 @@
 //! What changed lately: digests whose image, findings, aliases or manifest was written, in memory.
 //!
-//! Owns a ring that every batch passes after it was written, whatever the engine. Who keeps a view of the index reads it once and then what changed:
-//! take [`Changes::next`] first and read the index after it, and no change is missed, since a change is in the index before it is in the
-//! ring. The ring is of this process alone: an index open to be read has none of what its writer does.
+//! Owns a ring that every batch passes after it was written, whatever the engine. Who keeps a view of the index reads
+//! it once and then what changed: take [`Changes::next`] first and read the index after it, and no change is missed,
+//! since a change is in the index before it is in the ring. The ring is of this process alone: an index open to be read
+//! has none of what its writer does.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,8 @@ use weir_scanner::oci::Digest;
 use super::engine::{Batch, Change, Table};
 use super::{Index, key};
 
-/// Digests remembered; some 70 bytes each. A whole rematch of a large fleet is more, and is as well answered by reading all.
+/// Digests remembered; some 70 bytes each. A whole rematch of a large fleet is more, and is as well answered by reading
+/// all.
 const RING_DIGESTS: usize = 4096;
 
 /// What changed since a number.
@@ -43,7 +45,8 @@ impl<'a> Recent<'a> {
         Self { index }
     }
 
-    /// What changed since [`Changes::next`] was this number. Numbers begin at 0 with each opening of the index. Answers from memory.
+    /// What changed since [`Changes::next`] was this number. Numbers begin at 0 with each opening of the index. Answers
+    /// from memory.
     pub fn since(&self, number: u64) -> Changes {
         self.index.recent.since(number)
     }

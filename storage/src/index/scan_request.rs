@@ -1,6 +1,7 @@
 //! Requests to scan an image: what was asked for, how far it is, and what it led to.
 //!
-//! Owns the order of requests, newest first. A request that did not end outlives a restart and every trim, so that it is taken up again.
+//! Owns the order of requests, newest first. A request that did not end outlives a restart and every trim, so that it
+//! is taken up again.
 
 use std::fmt;
 use std::str::FromStr;
@@ -164,8 +165,9 @@ impl<'a> ScanRequests<'a> {
         Ok(requests)
     }
 
-    /// Removes requests that ended: those whose state last changed before `before` (seconds since the epoch), and those beyond the newest `keep`
-    /// of all requests. A part of them at a time; answers with the number removed, 0 when none is left.
+    /// Removes requests that ended: those whose state last changed before `before` (seconds since the epoch), and those
+    /// beyond the newest `keep` of all requests. A part of them at a time; answers with the number removed, 0 when none
+    /// is left.
     pub fn trim(&self, before: i64, keep: usize) -> Result<usize, IndexError> {
         let _guard = lock(&self.index.locks.scan_requests);
         let (mut batch, mut removed) = (Batch::new(), 0);

@@ -1,6 +1,7 @@
 //! Tokens: who may use the report, the API and the agents' door, as hashes of secrets that are not kept.
 //!
-//! Which secret fits a hash is decided above. A revoked token keeps its row, so that what it did can still be told by name.
+//! Which secret fits a hash is decided above. A revoked token keeps its row, so that what it did can still be told by
+//! name.
 
 use super::engine::{Batch, Scan, Table};
 use super::{Index, IndexError, key, lock, record};
@@ -52,7 +53,8 @@ pub struct TokenRecord {
     pub revoked_at: Option<i64>,
 }
 
-/// The table of tokens. What it writes survives a loss of power: a secret handed out and a token revoked are nothing that comes again by itself.
+/// The table of tokens. What it writes survives a loss of power: a secret handed out and a token revoked are nothing
+/// that comes again by itself.
 pub struct Tokens<'a> {
     index: &'a Index,
 }
@@ -82,7 +84,8 @@ impl<'a> Tokens<'a> {
         self.write(token)
     }
 
-    /// Revokes a token at `at` (seconds since the epoch); one revoked before keeps its time. `false` where there is no such token.
+    /// Revokes a token at `at` (seconds since the epoch); one revoked before keeps its time. `false` where there is no
+    /// such token.
     pub fn revoke(&self, id: &str, at: i64) -> Result<bool, IndexError> {
         let _guard = lock(&self.index.locks.tokens);
         let Some(token) = self.get(id)? else { return Ok(false) };

@@ -1,8 +1,8 @@
 //! What clusters hold: one row for each cluster, and one for each of its objects.
 //!
-//! Owns the rule that a cluster's row and its objects say the same: what a session sends is written with the number it was sent under, in one
-//! batch, so that after a restart the sender is asked to go on from just what is there. A cluster gone silent keeps its objects; how
-//! old they are its row tells.
+//! Owns the rule that a cluster's row and its objects say the same: what a session sends is written with the number it
+//! was sent under, in one batch, so that after a restart the sender is asked to go on from just what is there. A
+//! cluster gone silent keeps its objects; how old they are its row tells.
 
 mod object;
 
@@ -72,8 +72,8 @@ impl<'a> Clusters<'a> {
         self.index.get(Table::Clusters, &key::encode(cluster))
     }
 
-    /// Every object of a cluster, by kind, namespace and name. Rows are read as the iterator advances: what changes meanwhile
-    /// may or may not be among them.
+    /// Every object of a cluster, by kind, namespace and name. Rows are read as the iterator advances: what changes
+    /// meanwhile may or may not be among them.
     pub fn objects(&self, cluster: &str) -> impl Iterator<Item = Result<ClusterObject, IndexError>> + use<'a> {
         self.index.rows(Scan::prefix(Table::ClusterObjects, key::encode(cluster))).map(|row| {
             let row = row?;
@@ -126,7 +126,8 @@ impl<'a> Clusters<'a> {
         self.index.write(batch)
     }
 
-    /// Forgets a cluster and its objects, in one batch. When its workloads had which image stays known, see [`super::Life`].
+    /// Forgets a cluster and its objects, in one batch. When its workloads had which image stays known, see
+    /// [`super::Life`].
     pub fn remove(&self, cluster: &str) -> Result<(), IndexError> {
         let _guard = lock(&self.index.locks.clusters);
         let mut batch = Batch::new();

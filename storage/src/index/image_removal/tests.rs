@@ -66,7 +66,8 @@ fn multi(index: &Index, name: &str, tag: Option<&str>, children: &[(Digest, &str
     put(index, name.into(), MediaType::OCI_INDEX, tag, children.collect())
 }
 
-/// Everything weir comes to know of an image that is pulled, read and matched twice. The row remembers the first layer only.
+/// Everything weir comes to know of an image that is pulled, read and matched twice. The row remembers the first layer
+/// only.
 fn image(index: &Index, name: &str, layers: &[&str]) -> Digest {
     let digest = manifest(index, name, layers, Some(name));
     for layer in layers {

@@ -78,7 +78,8 @@ impl From<StoredHistoryEntry> for HistoryEntry {
     }
 }
 
-/// The fields of the first form. `P` is the last pull: an `i64` in the first two, since an image was known by its pull alone then.
+/// The fields of the first form. `P` is the last pull: an `i64` in the first two, when a pull alone made an image
+/// known.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredFields<P> {
     status: StoredStatus,
