@@ -81,7 +81,8 @@ impl<'a> Clusters<'a> {
         })
     }
 
-    /// Makes these all the objects of a cluster, with its row, in one batch: others that were there go.
+    /// Makes these all the objects of a cluster, with its row, in one batch: others that were there go. What is as it
+    /// was is not written again, so a list that a watcher had to begin anew costs little more than reading.
     pub fn replace(
         &self,
         cluster: &str,
@@ -89,15 +90,23 @@ impl<'a> Clusters<'a> {
         objects: impl IntoIterator<Item = ClusterObject>,
     ) -> Result<(), IndexError> {
         let _guard = lock(&self.index.locks.clusters);
-        let mut batch = Batch::new();
+        let (mut batch, mut new) = (Batch::new(), HashSet::new());
         for object in objects {
-            put_object(&mut batch, cluster, &object);
+            let (mut key, mut value) = (object_key(cluster, &object.key()), record::encode(&object));
+            // The first snapshot of a large cluster is held whole until it is written, without room to grow.
+            key.shrink_to_fit();
+            value.shrink_to_fit();
+            // One that comes twice may be as it was and yet have another before it in the batch.
+            let is_first = new.insert(key.clone());
+            if !is_first || self.index.engine.get(Table::ClusterObjects, &key)?.as_ref() != Some(&value) {
+                batch.put(Table::ClusterObjects, key, value);
+            }
         }
-        let new: HashSet<&[u8]> = batch.changes().iter().map(|change| change.key.as_slice()).collect();
-        let old = self.object_keys(cluster).filter(|key| !key.as_ref().is_ok_and(|key| new.contains(key.as_slice())));
-        let gone = old.collect::<Result<Vec<_>, _>>()?;
-        for key in gone {
-            batch.delete(Table::ClusterObjects, key);
+        for key in self.object_keys(cluster) {
+            let key = key?;
+            if !new.contains(&key) {
+                batch.delete(Table::ClusterObjects, key);
+            }
         }
         put_record(&mut batch, cluster, record);
         self.index.write(batch)
@@ -110,7 +119,9 @@ impl<'a> Clusters<'a> {
         let mut batch = Batch::new();
         for change in changes {
             match change {
-                ClusterChange::Set(object) => put_object(&mut batch, cluster, object),
+                ClusterChange::Set(object) => {
+                    batch.put(Table::ClusterObjects, object_key(cluster, &object.key()), record::encode(object));
+                }
                 ClusterChange::Gone(object) => batch.delete(Table::ClusterObjects, object_key(cluster, object)),
             }
         }
@@ -146,10 +157,6 @@ impl<'a> Clusters<'a> {
 
 fn object_key(cluster: &str, object: &ObjectKey) -> Vec<u8> {
     key::encode(&(cluster, object.kind.name(), &object.namespace, &object.name))
-}
-
-fn put_object(batch: &mut Batch, cluster: &str, object: &ClusterObject) {
-    batch.put(Table::ClusterObjects, object_key(cluster, &object.key()), record::encode(object));
 }
 
 fn put_record(batch: &mut Batch, cluster: &str, record: &ClusterRecord) {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::engine::{FaultyEngine, MemoryEngine};
+use super::super::engine::{Engine, FaultyEngine, MemoryEngine, RowPage};
 use super::*;
 
 fn record(sequence: u64) -> ClusterRecord {
@@ -120,6 +121,52 @@ fn every_change_is_one_write() {
     engine.fail_writes_after(1);
     index.clusters().remove("one").unwrap();
     assert_eq!((held(&index, "one").len(), index.clusters().get("one").unwrap()), (0, None));
+}
+
+/// Counts the rows of what is written.
+#[derive(Default)]
+struct CountingEngine {
+    inner: MemoryEngine,
+    rows: AtomicUsize,
+}
+
+impl Engine for CountingEngine {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
+        self.inner.get(table, key)
+    }
+
+    fn page(&self, scan: &Scan, limit: usize) -> Result<RowPage, IndexError> {
+        self.inner.page(scan, limit)
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), IndexError> {
+        self.rows.fetch_add(batch.len(), Ordering::SeqCst);
+        self.inner.write(batch)
+    }
+
+    fn sync(&self) -> Result<(), IndexError> {
+        self.inner.sync()
+    }
+}
+
+#[test]
+fn a_snapshot_writes_only_what_differs_and_the_last_of_what_comes_twice() {
+    let engine = Arc::new(CountingEngine::default());
+    let index = Index::new(engine.clone());
+    let pods = || (0..100).map(|number| pod(&number.to_string()));
+    index.clusters().replace("one", &record(1), pods()).unwrap();
+    assert_eq!(engine.rows.swap(0, Ordering::SeqCst), 101);
+    index.clusters().replace("one", &record(2), pods()).unwrap();
+    assert_eq!(engine.rows.swap(0, Ordering::SeqCst), 1, "its row");
+    index.clusters().replace("one", &record(3), pods().skip(2).chain([pod("new")])).unwrap();
+    assert_eq!(engine.rows.load(Ordering::SeqCst), 4, "its row, two that went, one that came");
+
+    let ClusterObject::Pod(other) = pod("new") else { unreachable!("it is a pod") };
+    let other = ClusterObject::Pod(PodRecord { created_at: 6, ..other });
+    index.clusters().replace("one", &record(4), [other.clone(), pod("new")]).unwrap();
+    assert_eq!(index.clusters().objects("one").next().unwrap().unwrap(), pod("new"));
+    index.clusters().replace("one", &record(5), [pod("new"), other.clone()]).unwrap();
+    assert_eq!(index.clusters().objects("one").next().unwrap().unwrap(), other);
 }
 
 #[test]
