@@ -82,6 +82,11 @@ pub const SETTINGS: &[Setting] = &[
         "The certificate chain in PEM for both listeners; read again when the file changes.",
     ),
     required("listen.tls.key", Form::Path, "The certificate's private key in PEM; read again when the file changes."),
+    unset(
+        "listen.tls.client_ca",
+        Form::Path,
+        "Certificate authorities in PEM whose certificates nodes may show to `listen.mirror`, to be named as pullers; read again when the file changes.",
+    ),
     value("data.directory", Form::Path, "/var/lib/weir", "The one directory that holds everything weir keeps."),
     value(
         "data.blob_budget",

@@ -24,6 +24,8 @@ pub struct TlsSection {
     pub certificate: PathBuf,
     /// Its private key in PEM.
     pub key: PathBuf,
+    /// The authorities in PEM that clients of the mirror may show a certificate of.
+    pub client_ca: Option<PathBuf>,
 }
 
 pub(crate) fn read(table: &mut Table<'_>) -> Option<ListenSection> {
@@ -35,7 +37,8 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<ListenSection> {
         }
         let certificate = tls.path("certificate");
         let key = tls.path("key");
-        Some(TlsSection { certificate: certificate?, key: key? })
+        let client_ca = tls.path("client_ca");
+        Some(TlsSection { certificate: certificate?, key: key?, client_ca })
     });
     let (mirror, report) = (mirror?, report?);
     if collide(mirror, report) {

@@ -17,6 +17,7 @@ report = "127.0.0.1:2"
 [listen.tls]
 certificate = "tls.crt"
 key = "/run/tls.key"
+client_ca = "nodes.pem"
 
 [data]
 directory = "data"
@@ -87,6 +88,7 @@ fn every_key_reaches_its_field() {
     let tls = config.listen.tls.unwrap();
     assert_eq!(tls.certificate, etc("tls.crt"));
     assert_eq!(tls.key, PathBuf::from("/run/tls.key"));
+    assert_eq!(tls.client_ca, Some(etc("nodes.pem")));
     assert_eq!(config.data.directory, etc("data"));
     assert_eq!(config.data.blob_budget, ByteSize(1024));
 

@@ -26,7 +26,7 @@ use crate::admin::{self, Readiness};
 use crate::advisory::AdvisoryService;
 use crate::clock::Clock;
 use crate::distribution::Mirror;
-use crate::http::{ConnInfo, ServeLimits, TlsListener, serve};
+use crate::http::{ConnInfo, ServeLimits, serve};
 use crate::metrics::Metrics;
 use crate::pull::{Puller, PullerParts};
 use crate::report::Report;
@@ -145,7 +145,7 @@ impl App {
         let tasks = Tasks::new();
         let metrics = Metrics::new()?;
         let readiness = Readiness::default();
-        let tls = config.listen.tls.as_ref().map(|tls| TlsListener::new(&tls.certificate, &tls.key)).transpose()?;
+        let (mirror_tls, report_tls) = config.listen.tls.as_ref().map(parts::tls).transpose()?.unzip();
         let mirror_listener = bind("listen.mirror", config.listen.mirror).await?;
         let report_listener = bind("listen.report", config.listen.report).await?;
         let (mirror_address, report_address) =
@@ -206,7 +206,7 @@ impl App {
             let mirror = mirror.clone();
             async move { mirror.answer(request, connection).await }
         };
-        tasks.spawn("mirror", serve(mirror_listener, tls.clone(), limits, tasks.clone(), answer));
+        tasks.spawn("mirror", serve(mirror_listener, mirror_tls, limits, tasks.clone(), answer));
         let state = readiness.clone();
         let answer = move |request: Request<Incoming>, _: ConnInfo| {
             let (report, metrics, state) = (report.clone(), metrics.clone(), state.clone());
@@ -217,7 +217,7 @@ impl App {
                 }
             }
         };
-        tasks.spawn("report", serve(report_listener, tls, limits, tasks.clone(), answer));
+        tasks.spawn("report", serve(report_listener, report_tls, limits, tasks.clone(), answer));
         readiness.set(true);
         tracing::info!(mirror = %mirror_address, report = %report_address, data = %config.data.directory.display(), "weir is ready");
         Ok(Self { mirror: mirror_address, report: report_address, tasks, readiness, blobs, index })

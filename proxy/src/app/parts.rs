@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_config::{Access, Anonymous, Config, DataSection, ScanSection, UpstreamSection};
+use weir_config::{Access, Anonymous, Config, DataSection, ScanSection, TlsSection, UpstreamSection};
 use weir_scanner::layer::LayerLimits;
 use weir_storage::blob::{BlobStore, BlobStoreConfig, FreeSpace, free_space};
 use weir_storage::index::Index;
@@ -13,6 +13,7 @@ use weir_storage::index::Index;
 use super::StartError;
 use crate::advisory::{AdvisoryParts, CveSource, CveSources, FeedSource, SourceError};
 use crate::clock::Clock;
+use crate::http::{TlsError, TlsListener};
 use crate::metrics::Metrics;
 use crate::pull::Upstream;
 use crate::report::ReportAccess;
@@ -48,6 +49,13 @@ pub(super) async fn open_blobs(data: &DataSection, space: Option<FreeSpace>) -> 
         free_space: space.unwrap_or_else(|| Arc::new(free_space)),
     };
     Ok(BlobStore::open(config).await?)
+}
+
+/// TLS for the mirror and for the report. Only the mirror's clients are asked for a certificate: it names the pulling node,
+/// and browsers would ask people for one.
+pub(super) fn tls(section: &TlsSection) -> Result<(TlsListener, TlsListener), TlsError> {
+    let listener = |client_ca| TlsListener::new(&section.certificate, &section.key, client_ca);
+    Ok((listener(section.client_ca.as_deref())?, listener(None)?))
 }
 
 /// The configured upstreams, each with its client. Nothing is contacted.

@@ -5,6 +5,8 @@
 //! of its length.
 
 mod body;
+mod client_certificate;
+mod reload;
 mod serve;
 mod stamp;
 mod tls;

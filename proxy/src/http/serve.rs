@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
+use super::client_certificate::node_name;
 use super::{Body, TlsListener, empty};
 use crate::tasks::{CatchPanic, Tasks, panic_message};
 
@@ -32,12 +33,14 @@ const MAX_HTTP2_HEADERS: u32 = 32 * 1024;
 const HTTP2_PING: Duration = Duration::from_secs(30);
 
 /// Who is on the other side of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnInfo {
     /// The peer's address.
     pub peer: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// The node that the peer's verified certificate names, where it showed one.
+    pub node: Option<Arc<str>>,
 }
 
 /// Limits of a listener.
@@ -123,11 +126,15 @@ async fn connection<S, F>(
     // connection still works.
     let _: io::Result<()> = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return exchange(stream, ConnInfo { peer, tls: false }, limits, stop, service).await;
+        return exchange(stream, ConnInfo { peer, tls: false, node: None }, limits, stop, service).await;
     };
-    let handshake = tokio::time::timeout(limits.header_timeout, tls.acceptor.accept(stream));
+    let handshake = tokio::time::timeout(limits.header_timeout, tls.acceptor().accept(stream));
     match stop.run_until_cancelled(handshake).await {
-        Some(Ok(Ok(stream))) => exchange(stream, ConnInfo { peer, tls: true }, limits, stop, service).await,
+        Some(Ok(Ok(stream))) => {
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let node = shown.and_then(node_name);
+            exchange(stream, ConnInfo { peer, tls: true, node }, limits, stop, service).await;
+        }
         Some(Ok(Err(cause))) => debug!(%peer, "TLS handshake with {peer} failed: {cause}"),
         Some(Err(_)) => debug!(%peer, "TLS handshake with {peer} took too long"),
         None => {}
@@ -141,12 +148,13 @@ where
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let asked = Arc::new(AtomicBool::new(false));
+    let peer = info.peer;
     let answer = {
         let asked = asked.clone();
         service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
             let version = request.version();
-            let future = service(request, info);
+            let future = service(request, info.clone());
             async move { Ok::<_, Infallible>(guarded(future, version).await) }
         })
     };
@@ -158,7 +166,7 @@ where
     let mut watching = true;
     loop {
         tokio::select! {
-            outcome = connection.as_mut() => return ended(info.peer, outcome),
+            outcome = connection.as_mut() => return ended(peer, outcome),
             () = silence.as_mut(), if watching => {
                 watching = false;
                 if !asked.load(Ordering::Relaxed) {
@@ -170,9 +178,9 @@ where
     }
     connection.as_mut().graceful_shutdown();
     match tokio::time::timeout(limits.grace, connection).await {
-        Ok(outcome) => ended(info.peer, outcome),
+        Ok(outcome) => ended(peer, outcome),
         Err(_) => {
-            warn!(peer = %info.peer, "connection of {} cut: still open at the end of the shutdown's grace", info.peer)
+            warn!(%peer, "connection of {peer} cut: still open at the end of the shutdown's grace")
         }
     }
 }
@@ -391,7 +399,7 @@ mod tests {
     async fn tls_carries_both_versions() {
         let directory = tempfile::tempdir().unwrap();
         let certificate = write_pair(directory.path());
-        let tls = TlsListener::new(&directory.path().join("tls.crt"), &directory.path().join("tls.key")).unwrap();
+        let tls = TlsListener::new(&directory.path().join("tls.crt"), &directory.path().join("tls.key"), None).unwrap();
         let service = |request: Request<Incoming>, info: ConnInfo| async move {
             assert!(info.tls && info.peer.ip().is_loopback());
             Response::new(full(format!("{:?}", request.version())))
