@@ -25,12 +25,12 @@ use weir_storage::index::Index;
 use crate::admin::{self, Readiness};
 use crate::advisory::AdvisoryService;
 use crate::clock::Clock;
-use crate::distribution::Mirror;
+use crate::distribution::{LedgerParts, Mirror, NodeLookup, Provenance, PullLedger};
 use crate::http::{ConnInfo, ServeLimits, serve};
 use crate::metrics::Metrics;
 use crate::pull::{Puller, PullerParts};
 use crate::report::Report;
-use crate::scan::{FetchBudget, Scanner, ScannerParts};
+use crate::scan::{FetchBudget, ScanRequestParts, ScanRequests, Scanner, ScannerParts};
 use crate::tasks::Tasks;
 use crate::upstream::UpstreamLimits;
 
@@ -114,6 +114,8 @@ pub struct Overrides {
     pub upstream_limits: Option<UpstreamLimits>,
     /// How long a layer is left to the clients before weir fetches it itself.
     pub scan_grace: Option<Duration>,
+    /// What knows nodes by their addresses.
+    pub node_lookup: Option<NodeLookup>,
 }
 
 /// weir, running.
@@ -188,17 +190,36 @@ impl App {
             budget: FetchBudget::new(config.scan.fetch_concurrency, config.scan.fetch_budget.bytes()),
         });
         let advisories = AdvisoryService::new(parts::advisories(&config, &index, &metrics, &tasks, &clock)?);
-        let mirror = Mirror::new(puller, metrics.serve.clone(), config.cluster.node_header.parse()?);
+        let requests = ScanRequests::new(ScanRequestParts {
+            puller: puller.clone(),
+            scanner: scanner.clone(),
+            index: index.clone(),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+        });
+        let lookup = overrides.node_lookup.unwrap_or_default();
+        let header = config.cluster.node_header.parse()?;
+        let (provenance, pulls) = Provenance::new(header, lookup, metrics.serve.clone(), clock.clone());
+        let ledger = PullLedger::new(LedgerParts {
+            index: index.clone(),
+            retention: config.report.pull_retention,
+            metrics: metrics.serve.clone(),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+        });
+        let mirror = Mirror::new(puller, metrics.serve.clone(), provenance);
         let access = parts::report_access(&config, report_address);
         let refresh = {
             let advisories = advisories.clone();
             Arc::new(move || advisories.refresh_soon())
         };
-        let report = Report::new(index.clone(), clock, config.advisory.stale_after, access, refresh);
+        let report = Report::new(index.clone(), clock, config.advisory.stale_after, access, refresh, requests.clone());
 
         local::listen(&config.data.directory, &tasks, advisories.clone(), index.clone())
             .map_err(|source| StartError::Data { path: config.data.directory.clone(), source })?;
         tasks.spawn("scanner", scanner.run(seen, SWEEP));
+        tasks.spawn("scan-requests", requests.run());
+        tasks.spawn("pull-ledger", ledger.run(pulls));
         tasks.spawn("advisories", advisories.run(composed));
         tasks.spawn("gauges", watch_store(blobs.clone(), metrics.clone(), tasks.clone()));
         let limits = ServeLimits { grace: GRACE, ..ServeLimits::default() };
@@ -213,7 +234,7 @@ impl App {
             async move {
                 match admin::answer(request.uri().path(), &state, &metrics) {
                     Some(response) => response,
-                    None => report.answer(&request).await,
+                    None => report.answer(request).await,
                 }
             }
         };

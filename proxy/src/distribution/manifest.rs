@@ -7,7 +7,7 @@ use weir_scanner::oci::Selector;
 use super::error::{ApiError, Asked, of_pull};
 use super::{DOCKER_CONTENT_DIGEST, Mirror, Route, unless_head};
 use crate::http::{Body, full};
-use crate::pull::{Accept, Identity};
+use crate::pull::{Accept, Identity, ManifestAnswer, Purpose};
 
 /// The specification's limit on a `Warning`, in bytes.
 const MAX_WARNING: usize = 4096;
@@ -19,28 +19,10 @@ impl Mirror {
         selector: &Selector,
         identity: &Identity,
         headers: &HeaderMap,
-        head: bool,
-    ) -> Result<Response<Body>, ApiError> {
+    ) -> Result<ManifestAnswer, ApiError> {
         let accept = Accept::new(headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()));
-        let answer = self.puller.manifest(&route.location, selector, &accept, identity).await;
-        let answer = answer.map_err(|error| self.failed(route, Asked::Manifest, &error))?;
-        let mut response = Response::new(unless_head(head, || full(answer.bytes.clone())));
-        let headers = response.headers_mut();
-        let digest = answer.digest.to_string();
-        if let Ok(media_type) = HeaderValue::from_str(answer.media_type.as_str()) {
-            headers.insert(CONTENT_TYPE, media_type);
-        }
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(answer.bytes.len()));
-        if let (Ok(etag), Ok(digest)) =
-            (HeaderValue::from_str(&format!("\"{digest}\"")), HeaderValue::from_str(&digest))
-        {
-            headers.insert(ETAG, etag);
-            headers.insert(DOCKER_CONTENT_DIGEST, digest);
-        }
-        if let Some(warning) = answer.warning.as_deref().and_then(warning) {
-            headers.insert(WARNING, warning);
-        }
-        Ok(response)
+        let answer = self.puller.manifest(&route.location, selector, &accept, identity, Purpose::Client).await;
+        answer.map_err(|error| self.failed(route, Asked::Manifest, &error))
     }
 
     /// Logs a failed pull, once, and gives its answer.
@@ -52,6 +34,25 @@ impl Mirror {
         }
         answer
     }
+}
+
+/// A manifest as its answer.
+pub(super) fn response(answer: &ManifestAnswer, head: bool) -> Response<Body> {
+    let mut response = Response::new(unless_head(head, || full(answer.bytes.clone())));
+    let headers = response.headers_mut();
+    let digest = answer.digest.to_string();
+    if let Ok(media_type) = HeaderValue::from_str(answer.media_type.as_str()) {
+        headers.insert(CONTENT_TYPE, media_type);
+    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(answer.bytes.len()));
+    if let (Ok(etag), Ok(digest)) = (HeaderValue::from_str(&format!("\"{digest}\"")), HeaderValue::from_str(&digest)) {
+        headers.insert(ETAG, etag);
+        headers.insert(DOCKER_CONTENT_DIGEST, digest);
+    }
+    if let Some(warning) = answer.warning.as_deref().and_then(warning) {
+        headers.insert(WARNING, warning);
+    }
+    response
 }
 
 /// `299 - "text"`, as the distribution specification asks, with what a quoted string cannot hold left out.

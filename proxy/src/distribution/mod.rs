@@ -7,6 +7,7 @@ mod blob;
 mod error;
 mod listing;
 mod manifest;
+mod provenance;
 mod route;
 
 use std::time::Instant;
@@ -19,6 +20,8 @@ use crate::metrics::ServeMetrics;
 use crate::pull::{Identity, Puller};
 
 pub use error::{ApiError, Asked, ErrorCode};
+use provenance::Peer;
+pub use provenance::{LedgerParts, NodeLookup, Provenance, PullLedger, Pulled};
 pub use route::{Resource, Route};
 
 const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
@@ -30,26 +33,26 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 pub struct Mirror {
     puller: Puller,
     metrics: ServeMetrics,
-    /// The header that names the pulling node; it stays here and is never sent upstream.
-    node_header: HeaderName,
+    provenance: Provenance,
 }
 
 impl Mirror {
-    /// The service over a pull path.
-    pub const fn new(puller: Puller, metrics: ServeMetrics, node_header: HeaderName) -> Self {
-        Self { puller, metrics, node_header }
+    /// The service over a pull path; `provenance` is told of every pull.
+    pub const fn new(puller: Puller, metrics: ServeMetrics, provenance: Provenance) -> Self {
+        Self { puller, metrics, provenance }
     }
 
     /// Answers one request. Any body the client sends is left unread.
     pub async fn answer<B>(&self, request: Request<B>, connection: ConnInfo) -> Response<Body> {
         let began = Instant::now();
         let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers());
+        let peer = self.provenance.peer(&connection, headers);
         let parsed = route::parse(&method, uri.path(), uri.query().unwrap_or_default(), |name| self.puller.knows(name));
         let (name, mut response) = match &parsed {
             Err(error) => ("unknown", refusal(error)),
             Ok(route::Request::Ping) => ("ping", ping()),
             Ok(route::Request::Route(route)) => {
-                let (name, answer) = self.dispatch(route, &method, headers).await;
+                let (name, answer) = self.dispatch(route, &method, headers, &peer).await;
                 let mut response = answer.unwrap_or_else(|error| refusal(&error));
                 if let Some(namespace) =
                     route.namespace.as_deref().and_then(|namespace| HeaderValue::from_str(namespace).ok())
@@ -63,9 +66,9 @@ impl Mirror {
         let seconds = began.elapsed().as_secs_f64();
         let code = response.status().as_u16();
         self.metrics.answered(name, method_label(&method), code, seconds);
-        let node = headers.get(&self.node_header).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let node = peer.node.as_deref().unwrap_or_default();
         tracing::info!(
-            %method, path = uri.path(), status = code, duration_ms = (seconds * 1000.0).round(), client = %connection.peer.ip(), node,
+            %method, path = uri.path(), status = code, duration_ms = (seconds * 1000.0).round(), client = %peer.address, node,
             "{method} {} {code}", uri.path()
         );
         response
@@ -76,12 +79,17 @@ impl Mirror {
         route: &Route,
         method: &Method,
         headers: &HeaderMap,
+        peer: &Peer,
     ) -> (&'static str, Result<Response<Body>, ApiError>) {
         let identity = Identity::new(headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()));
         let head = method == Method::HEAD;
         match &route.resource {
             Resource::Manifest(selector) => {
-                ("manifest", self.manifest(route, selector, &identity, headers, head).await)
+                let answer = self.manifest(route, selector, &identity, headers).await;
+                if let Ok(answer) = &answer {
+                    self.provenance.answered(peer, &route.location, selector, answer.digest, headers, head);
+                }
+                ("manifest", answer.map(|answer| manifest::response(&answer, head)))
             }
             Resource::Blob(digest) => ("blob", self.blob(route, *digest, &identity, headers, head).await),
             Resource::Tags => ("tags", self.tags(route, &identity).await),

@@ -1,9 +1,9 @@
 //! Instruments of the mirror: requests, blobs, upstreams, the store.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    register_histogram_vec_with_registry, register_int_counter_vec_with_registry, register_int_gauge_vec_with_registry,
-    register_int_gauge_with_registry,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    register_histogram_vec_with_registry, register_int_counter_vec_with_registry, register_int_counter_with_registry,
+    register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
 };
 
 /// What became of a request for a blob.
@@ -42,6 +42,7 @@ pub struct ServeMetrics {
     upstream_requests: IntCounterVec,
     cache_size: IntGauge,
     blobs_evicted: IntGauge,
+    pulls_dropped: IntCounter,
 }
 
 impl ServeMetrics {
@@ -87,6 +88,10 @@ impl ServeMetrics {
                 Opts::new("weir_cache_evicted_blobs", "Blobs evicted under the budget since the start."),
                 registry
             )?,
+            pulls_dropped: register_int_counter_with_registry!(
+                Opts::new("weir_pulls_dropped_total", "Pulls served of which no record could be kept."),
+                registry
+            )?,
         })
     }
 
@@ -112,18 +117,23 @@ impl ServeMetrics {
     }
 
     /// The counter of bytes sent to clients for one upstream.
-    pub fn bytes_served(&self, upstream: &str) -> prometheus::IntCounter {
+    pub fn bytes_served(&self, upstream: &str) -> IntCounter {
         self.blob_bytes.with_label_values(&[upstream, "store"])
     }
 
     /// The counter of bytes received from one upstream.
-    pub fn bytes_fetched(&self, upstream: &str) -> prometheus::IntCounter {
+    pub fn bytes_fetched(&self, upstream: &str) -> IntCounter {
         self.blob_bytes.with_label_values(&[upstream, "upstream"])
     }
 
     /// Counts a request sent to an upstream; `code` is its status, or `error`.
     pub fn upstream_request(&self, upstream: &str, code: &str) {
         self.upstream_requests.with_label_values(&[upstream, code]).inc();
+    }
+
+    /// Counts pulls of which no record is kept.
+    pub fn pulls_dropped(&self, count: u64) {
+        self.pulls_dropped.inc_by(count);
     }
 
     /// States what the store holds.

@@ -9,7 +9,7 @@ use weir_storage::index::{ChildKind, ChildLink, Index, IndexError, ManifestPut, 
 
 use super::Location;
 use super::access::missing_key;
-use super::{Accept, Identity, PullError, Puller, Seen, Upstream};
+use super::{Accept, Identity, PullError, Puller, Purpose, Seen, Upstream};
 use crate::clock::rfc3339;
 use crate::upstream::{ClientAuth, Fault, ManifestReply, Method, UpstreamError};
 
@@ -27,7 +27,7 @@ pub struct ManifestAnswer {
 }
 
 impl Puller {
-    /// The manifest a client asks for.
+    /// The manifest that is asked for. A client's is announced to the scanner; weir's own reading leaves that to whoever reads.
     ///
     /// # Errors
     /// What the upstream refused or how it failed, where nothing stored may answer instead.
@@ -37,12 +37,15 @@ impl Puller {
         selector: &Selector,
         accept: &Accept,
         identity: &Identity,
+        purpose: Purpose,
     ) -> Result<ManifestAnswer, PullError> {
         let answer = match selector {
             Selector::Digest(digest) => self.manifest_by_digest(location, *digest, identity).await?,
             Selector::Tag(tag) => self.manifest_by_tag(location, tag, accept, identity).await?,
         };
-        self.announce(Seen::Manifest { location: location.clone(), digest: answer.digest });
+        if purpose == Purpose::Client {
+            self.announce(Seen::Manifest { location: location.clone(), digest: answer.digest });
+        }
         Ok(answer)
     }
 

@@ -51,7 +51,7 @@ pub struct Upstream {
 /// What the pull path saw, for the scanner. Sent without waiting: a full queue loses nothing, the sweeper finds it again.
 #[derive(Clone, Debug)]
 pub enum Seen {
-    /// A manifest was served or stored.
+    /// A manifest was served to a client.
     Manifest {
         /// Where.
         location: Location,

@@ -12,6 +12,8 @@ mod layer;
 mod list;
 mod origin;
 mod problem;
+mod pulls;
+mod scans;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use weir_storage::index::Index;
 
 use crate::clock::Clock;
 use crate::http::{Body, full};
+use crate::scan::ScanRequests;
 use origin::refuse_cross_site;
 use problem::Problem;
 
@@ -40,6 +43,7 @@ pub struct Report {
     stale_after: Duration,
     access: ReportAccess,
     refresh: Arc<dyn Fn() + Send + Sync>,
+    scans: ScanRequests,
 }
 
 /// Who may read the report.
@@ -52,26 +56,36 @@ pub enum ReportAccess {
 }
 
 impl Report {
-    /// The service over an index; feeds older than `stale_after` are shown as stale, and `refresh` asks for newer ones.
+    /// The service over an index; feeds older than `stale_after` are shown as stale, `refresh` asks for newer ones, and `scans` takes
+    /// requests for scans.
     pub fn new(
         index: Index,
         clock: Clock,
         stale_after: Duration,
         access: ReportAccess,
         refresh: Arc<dyn Fn() + Send + Sync>,
+        scans: ScanRequests,
     ) -> Self {
-        Self { index, clock, stale_after, access, refresh }
+        Self { index, clock, stale_after, access, refresh, scans }
     }
 
-    /// Answers one request.
-    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+    /// Answers one request. Its body is read only where one is expected, and no further than that allows.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: hyper::body::Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         match self.route(request).await {
             Ok(response) => response,
             Err(problem) => problem.response(),
         }
     }
 
-    async fn route<B>(&self, request: &Request<B>) -> Result<Response<Body>, Problem> {
+    async fn route<B>(&self, request: Request<B>) -> Result<Response<Body>, Problem>
+    where
+        B: hyper::body::Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let path = request.uri().path().trim_end_matches('/');
         let Some(rest) = path.strip_prefix("/api/v1/") else {
             return Err(Problem::not_found(format!("{:?}", request.uri().path())));
@@ -82,15 +96,18 @@ impl Report {
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            refuse_cross_site(request)?;
+            refuse_cross_site(&request)?;
         }
         let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
         let parts: Vec<&str> = rest.split('/').collect();
         if parts == ["advisories", "refresh"] {
             return self.refresh_feeds(request.method(), &parameters);
         }
+        if parts == ["scans"] && request.method() == Method::POST {
+            return self.request_scan(&parameters, request.into_body()).await;
+        }
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            return Ok(only("GET, HEAD"));
+            return Ok(only(if parts == ["scans"] { "GET, HEAD, POST" } else { "GET, HEAD" }));
         }
         match parts.as_slice() {
             ["images"] => self.images(&parameters).await,
@@ -99,6 +116,10 @@ impl Report {
                 self.image_report(parse_digest(digest)?, &parameters, request.headers()).await
             }
             ["images", digest, "history"] => self.image_history(parse_digest(digest)?, &parameters).await,
+            ["images", digest, "pulls"] => self.image_pulls(parse_digest(digest)?, &parameters).await,
+            ["pulls"] => self.pulls(&parameters).await,
+            ["scans"] => self.scan_requests(&parameters).await,
+            ["scans", id] => self.scan_request(id, &parameters).await,
             ["events"] => self.events(&parameters).await,
             ["layers", digest] => self.layer(parse_digest(digest)?, &parameters).await,
             ["advisories"] => self.advisories(&parameters).await,
@@ -142,6 +163,11 @@ impl Parameters {
             }
             None => Ok(()),
         }
+    }
+
+    /// The values of a parameter that may be repeated.
+    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn get(&self, name: &str) -> Option<&str> {

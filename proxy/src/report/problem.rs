@@ -1,6 +1,6 @@
 //! Errors of the report's API, as RFC 9457 problem details.
 
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use weir_storage::index::IndexError;
@@ -13,11 +13,12 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: String,
     extra: Value,
+    retry_after: Option<u32>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), extra: json!({}) }
+        Self { status, detail: detail.into(), extra: json!({}), retry_after: None }
     }
 
     pub(super) fn not_found(what: impl std::fmt::Display) -> Self {
@@ -34,6 +35,12 @@ impl Problem {
         self
     }
 
+    /// The same, to be tried again after some seconds.
+    pub(super) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     pub(super) fn response(&self) -> Response<Body> {
         let mut body = self.extra.clone();
         body["type"] = "about:blank".into();
@@ -43,6 +50,9 @@ impl Problem {
         let mut response = Response::new(full(body.to_string()));
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

@@ -7,7 +7,7 @@ use weir_scanner::oci::{Digest, Document, ImageConfig, ImageManifest, MAX_MANIFE
 use weir_storage::index::{ImageLayer, ImageRecord, IndexError, InventoryRecord, LayerOutcome};
 
 use super::fold::{Folded, fold};
-use super::{Composed, Scanner};
+use super::{Composed, Occasion, Scanner};
 use crate::pull::{Location, Purpose};
 
 /// Most layers of an image weir reads; runtimes stop at 127 or so.
@@ -17,9 +17,14 @@ const MOST_NAMES: usize = 64;
 
 impl Scanner {
     /// Reads an image as far as it is not read yet, stores its inventory, and announces it for matching.
-    pub(super) async fn read_image(&self, location: &Location, digest: Digest, pulled: bool) -> Result<(), IndexError> {
+    pub(super) async fn read_image(
+        &self,
+        location: &Location,
+        digest: Digest,
+        occasion: Occasion,
+    ) -> Result<(), IndexError> {
         let Some(manifest) = self.image_manifest(digest).await? else { return Ok(()) };
-        let record = self.admit(location, digest, &manifest, pulled).await?;
+        let record = self.admit(location, digest, &manifest, occasion).await?;
         let current = record.inventory_fingerprint.as_deref() == Some(self.fingerprint());
         if current && matches!(record.status, ScanStatus::Complete | ScanStatus::Unsupported) {
             return Ok(());
@@ -33,7 +38,7 @@ impl Scanner {
             .iter()
             .map(|layer| {
                 let (scanner, location, layer) = (self.clone(), location.clone(), layer.clone());
-                self.0.tasks.spawn("layer", async move { scanner.layer(&location, &layer).await })
+                self.0.tasks.spawn("layer", async move { scanner.layer(&location, &layer, occasion).await })
             })
             .collect();
         let config = self.read_config(location, record.config).await;
@@ -47,7 +52,7 @@ impl Scanner {
         self.finish(digest, config, manifest.annotations, &outcomes).await
     }
 
-    async fn image_manifest(&self, digest: Digest) -> Result<Option<ImageManifest>, IndexError> {
+    pub(super) async fn image_manifest(&self, digest: Digest) -> Result<Option<ImageManifest>, IndexError> {
         let Some(record) = self.0.index.run(move |index| index.manifests().get(&digest)).await? else {
             return Ok(None);
         };
@@ -58,12 +63,12 @@ impl Scanner {
     }
 
     /// Makes or updates the image's row.
-    async fn admit(
+    pub(super) async fn admit(
         &self,
         location: &Location,
         digest: Digest,
         manifest: &ImageManifest,
-        pulled: bool,
+        occasion: Occasion,
     ) -> Result<ImageRecord, IndexError> {
         let now = self.0.clock.now();
         let name = (location.upstream.clone(), location.repository.clone());
@@ -96,7 +101,7 @@ impl Scanner {
                 inventory_fingerprint: None,
                 matched_at: None,
             });
-            if pulled {
+            if occasion == Occasion::Pulled {
                 record.last_pulled = Some(now);
             }
             // Public anywhere is public: the restriction holds while every place that has the image is restricted.

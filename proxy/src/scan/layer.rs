@@ -8,13 +8,18 @@ use weir_scanner::layer::{Reason, ReasonCode, scan_layer};
 use weir_scanner::oci::Digest;
 use weir_storage::index::{ImageLayer, IndexError, LayerOutcome};
 
-use super::Scanner;
 use super::fold::unreadable;
+use super::{Occasion, Scanner};
 use crate::pull::{Location, Purpose};
 
 impl Scanner {
     /// What the layer holds. Kept outcomes are answered at once; `expected` comes from a manifest that was verified.
-    pub(super) async fn layer(&self, location: &Location, layer: &ImageLayer) -> Result<LayerOutcome, IndexError> {
+    pub(super) async fn layer(
+        &self,
+        location: &Location,
+        layer: &ImageLayer,
+        occasion: Occasion,
+    ) -> Result<LayerOutcome, IndexError> {
         if let Some(reason) = unreadable(&layer.media_type) {
             return Ok(LayerOutcome::Unsupported(reason));
         }
@@ -25,7 +30,7 @@ impl Scanner {
             return Ok(outcome);
         }
         let began = Instant::now();
-        let outcome = self.read_layer(location, layer).await;
+        let outcome = self.read_layer(location, layer, occasion).await;
         self.count(&outcome, began.elapsed().as_secs_f64());
         if self.is_lasting(&digest, &outcome).await {
             let (fingerprint, kept) = (self.0.fingerprint.clone(), outcome.clone());
@@ -34,9 +39,12 @@ impl Scanner {
         Ok(outcome)
     }
 
-    async fn read_layer(&self, location: &Location, layer: &ImageLayer) -> LayerOutcome {
+    async fn read_layer(&self, location: &Location, layer: &ImageLayer, occasion: Occasion) -> LayerOutcome {
         let missing = |detail: String| LayerOutcome::Failed(Reason::new(ReasonCode::MissingLayers, detail));
-        let on_its_way = self.wait_for_client(layer).await;
+        let on_its_way = match occasion {
+            Occasion::Requested => self.0.blobs.has(&layer.digest).await,
+            Occasion::Pulled | Occasion::Left => self.wait_for_client(layer).await,
+        };
         // The slot is held until the layer is read: it bounds what is fetched ahead of the scanner.
         let _slot = if on_its_way {
             None

@@ -12,6 +12,7 @@ mod layer;
 mod matching;
 pub mod once;
 mod queue;
+mod request;
 mod sweep;
 
 use std::collections::{HashMap, HashSet};
@@ -25,7 +26,7 @@ use weir_scanner::layer::LayerLimits;
 use weir_scanner::oci::Digest;
 use weir_scanner::package::Ecosystem;
 use weir_storage::blob::BlobStore;
-use weir_storage::index::Index;
+use weir_storage::index::{Index, IndexError};
 
 use crate::clock::Clock;
 use crate::metrics::ScanMetrics;
@@ -34,6 +35,7 @@ use crate::tasks::{PermitClass, Tasks};
 
 pub use budget::FetchBudget;
 pub use matching::match_image;
+pub use request::{RequestFailure, RequestRefused, ScanRequestParts, ScanRequests};
 
 /// Images worked on at once; further ones stay queued in the index for the sweeper.
 const MOST_IMAGES: usize = 32;
@@ -41,6 +43,28 @@ const MOST_IMAGES: usize = 32;
 const NOTE_SECONDS: i64 = 300;
 /// Images whose last note is remembered.
 const MOST_NOTED: usize = 16_384;
+
+/// Why an image is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// A client asked for it just now, and will ask for its layers.
+    Pulled,
+    /// It was left unread, or only partly read.
+    Left,
+    /// weir itself was asked to, so no client is waited for.
+    Requested,
+}
+
+/// What becomes of an image that is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requested {
+    /// It is being read.
+    Reading,
+    /// Too many are being read now: it waits.
+    Busy,
+    /// Its manifest is not stored, or is no image's.
+    NotStored,
+}
 
 /// An image's inventory is stored: whoever matches may begin.
 #[derive(Clone, Debug)]
@@ -171,11 +195,43 @@ impl Scanner {
             }
             noted.insert(digest, now);
         }
-        self.start(location, digest, true);
+        if self.start(location.clone(), digest, Occasion::Pulled) {
+            return;
+        }
+        // It is being read already, or has to wait for the sweeper: its row says for now that it was pulled.
+        let scanner = self.clone();
+        self.0.tasks.spawn("image-note", async move {
+            if let Err(error) = scanner.note_pulled(&location, digest).await {
+                tracing::error!(image.digest = %digest, %error, "the image's pull could not be recorded");
+            }
+        });
     }
 
-    /// Starts a task for an image unless one is at it, or too many are. `pulled` says that a client asked for it just now.
-    fn start(&self, location: Location, digest: Digest, pulled: bool) -> bool {
+    async fn note_pulled(&self, location: &Location, digest: Digest) -> Result<(), IndexError> {
+        match self.image_manifest(digest).await? {
+            Some(manifest) => self.admit(location, digest, &manifest, Occasion::Pulled).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Has an image read that no client asked for. Its row is written at once, so that the sweeper knows it from here on.
+    ///
+    /// # Errors
+    /// The image's row cannot be written.
+    pub async fn request(&self, location: &Location, digest: Digest) -> Result<Requested, IndexError> {
+        let Some(manifest) = self.image_manifest(digest).await? else { return Ok(Requested::NotStored) };
+        self.admit(location, digest, &manifest, Occasion::Requested).await?;
+        let begun = self.start(location.clone(), digest, Occasion::Requested) || self.is_reading(&digest);
+        Ok(if begun { Requested::Reading } else { Requested::Busy })
+    }
+
+    /// Whether an image is being read now.
+    pub fn is_reading(&self, digest: &Digest) -> bool {
+        self.0.working.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    /// Starts a task for an image unless one is at it, or too many are.
+    fn start(&self, location: Location, digest: Digest, occasion: Occasion) -> bool {
         {
             let mut working = self.0.working.lock().unwrap_or_else(PoisonError::into_inner);
             if working.len() >= MOST_IMAGES || !working.insert(digest) {
@@ -187,7 +243,7 @@ impl Scanner {
             // Leaves the set however the task ends, so that a panic does not keep the image out for ever.
             let _working = Working { scanner: &scanner, digest };
             let token = scanner.0.tasks.token();
-            if let Some(Err(error)) = token.run_until_cancelled(scanner.read_image(&location, digest, pulled)).await {
+            if let Some(Err(error)) = token.run_until_cancelled(scanner.read_image(&location, digest, occasion)).await {
                 tracing::error!(image.digest = %digest, %error, "the image's scan could not be recorded");
             }
         });

@@ -5,7 +5,7 @@ use weir_scanner::layer::ReasonCode;
 use weir_scanner::oci::Digest;
 use weir_storage::index::{ImageRecord, IndexError};
 
-use super::Scanner;
+use super::{Occasion, Scanner};
 use crate::pull::Location;
 
 /// Images looked at in one sweep of one status.
@@ -44,7 +44,7 @@ impl Scanner {
         }
         let known = record.names.iter().find(|(upstream, _)| self.0.puller.knows(upstream));
         if let Some((upstream, repository)) = known {
-            self.start(Location { upstream: upstream.clone(), repository: repository.clone() }, digest, false);
+            self.start(Location { upstream: upstream.clone(), repository: repository.clone() }, digest, Occasion::Left);
         }
     }
 }

@@ -10,6 +10,8 @@ mod format;
 mod herd;
 mod lying;
 mod mirror;
+mod pulls;
 mod scan;
+mod scans;
 mod snapshots;
 mod support;

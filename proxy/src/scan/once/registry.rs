@@ -24,7 +24,7 @@ pub(super) async fn open(
     let mut selector = reference.selector().unwrap_or_else(latest);
     let identity = Identity::new(None);
     for _ in 0..MOST_INDEXES {
-        let answer = puller.manifest(&location, &selector, &Accept::anything(), &identity).await?;
+        let answer = puller.manifest(&location, &selector, &Accept::anything(), &identity, Purpose::Scan).await?;
         let document = Document::parse(&answer.bytes)
             .map_err(|source| TargetError::Document { path: reference.to_string(), source })?;
         let manifest = match document {

@@ -50,6 +50,17 @@ pub(crate) async fn head(address: SocketAddr, target: &str) -> Got {
 
 /// One request on a connection of its own.
 pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)]) -> Got {
+    send(address, method, target, headers, b"").await
+}
+
+/// One request with a body; the headers say how long it is.
+pub(crate) async fn send(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Got {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -57,6 +68,8 @@ pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, hea
     }
     text.push_str("\r\n");
     stream.write_all(text.as_bytes()).await.unwrap();
+    // A body that is refused may not be taken to its end.
+    let _ = stream.write_all(body).await;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).await.unwrap();
