@@ -27,6 +27,7 @@ pub mod report;
 pub mod scan;
 pub mod tasks;
 pub mod upstream;
+pub mod workload;
 
 /// Every binary built on this library allocates by it, tests and benchmarks too.
 #[global_allocator]

@@ -8,6 +8,7 @@ mod degraded;
 mod feeds;
 mod format;
 mod herd;
+mod kubernetes;
 mod lying;
 mod mirror;
 mod pulls;

@@ -6,5 +6,5 @@ mod registry;
 mod weir;
 
 pub(crate) use client::{Got, get, get_with, head, request, send};
-pub(crate) use registry::{Answer, Ask, Ending, Gate, Image, Registry, noise, truth};
+pub(crate) use registry::{Answer, Ask, Ending, Gate, Image, Registry, noise, read_ask, truth};
 pub(crate) use weir::{Weir, eventually};

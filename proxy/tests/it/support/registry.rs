@@ -60,7 +60,7 @@ impl Gate {
         self.0.send_replace(true);
     }
 
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         // The gate itself keeps the channel open.
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
@@ -206,7 +206,8 @@ async fn converse(stream: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec<Ask
     }
 }
 
-async fn read_ask(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Ask> {
+/// One request off a connection, without a body; `None` where there is none any more.
+pub(crate) async fn read_ask(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Ask> {
     let mut line = String::new();
     if reader.read_line(&mut line).await.ok()? == 0 {
         return None;
