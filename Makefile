@@ -67,3 +67,4 @@ bench: build install-bench image ## measures weir beside its rivals
 	$(PHASE) scan-image python3 deploy/bench/scan-image.py "$(WEIR_IMAGE_DIR)/oci" "$(CACHE)/bench-scan" "$(CACHE)/debs"
 	@python3 deploy/bench/bench.py "$(WEIR_BIN)" "$(WEIR_IMAGE_DIR)/oci" "$(CACHE)/bench-scan"
 	@deploy/bench/fleet.sh ../shared/advisories/osv "$(FLEET_IMAGES)"
+	@deploy/bench/workloads.sh ../shared/advisories/osv

@@ -2,7 +2,7 @@
 //! report, and the commands.
 //!
 //! Inside, imports go down only: `cli` · `app` · `distribution`, `report`, `admin` · `advisory`, `workload` · `scan` ·
-//! `pull` · `upstream` · `http`, `metrics`, `tasks`. `tests/it/architecture.rs` checks it.
+//! `pull` · `upstream` · `auth`, `http`, `metrics`, `tasks`. `tests/it/architecture.rs` checks it.
 #![cfg_attr(
     test,
     allow(
@@ -17,6 +17,7 @@ use mimalloc::MiMalloc;
 pub mod admin;
 pub mod advisory;
 pub mod app;
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod distribution;

@@ -41,6 +41,11 @@ impl SeverityCounts {
 
     /// Counts one more.
     pub const fn count(&mut self, severity: Severity) {
+        self.add(severity, 1);
+    }
+
+    /// Counts some more.
+    pub const fn add(&mut self, severity: Severity, count: u64) {
         let number = match severity {
             Severity::Critical => &mut self.critical,
             Severity::High => &mut self.high,
@@ -49,7 +54,7 @@ impl SeverityCounts {
             Severity::None => &mut self.none,
             Severity::Unknown => &mut self.unknown,
         };
-        *number += 1;
+        *number += count;
     }
 
     /// All of them.

@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
+use crate::auth::NewToken;
 use crate::tasks::Tasks;
 
 /// The longest request line in bytes: a path or URL and some words.
@@ -30,6 +31,18 @@ pub enum LocalRequest {
     RefreshAdvisories,
     /// State what advisories are there.
     AdvisoryStatus,
+    /// Make a token; the answer is its text.
+    CreateToken {
+        /// What it is to be.
+        token: NewToken,
+    },
+    /// State what tokens there are.
+    ListTokens,
+    /// End a token; the answer is whether there was one of that id.
+    RevokeToken {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// One line of the answer.
@@ -154,7 +167,7 @@ mod tests {
             let answer = match request {
                 LocalRequest::AdvisoryStatus => LocalAnswer::Done { result: serde_json::json!(7) },
                 LocalRequest::ImportAdvisories { source } => LocalAnswer::Error { message: source },
-                LocalRequest::RefreshAdvisories => LocalAnswer::Error { message: "not asked".into() },
+                _ => LocalAnswer::Error { message: "not asked".into() },
             };
             answers.send(LocalAnswer::Progress { text: "half".into() }).await.unwrap();
             answers.send(answer).await.unwrap();

@@ -57,8 +57,8 @@ enum Images {
 pub(super) struct Step {
     /// Images matched.
     pub(super) images: usize,
-    /// What changed in them.
-    pub(super) events: Vec<FindingEvent>,
+    /// What changed in which of them.
+    pub(super) events: Vec<(Digest, FindingEvent)>,
     /// Whether more is to be done.
     pub(super) more: bool,
 }
@@ -110,7 +110,7 @@ impl Rematch {
                 continue;
             }
             let events = match_image(index, image, now, &mut self.answers, &plan.stale)?;
-            step.events.extend(events.unwrap_or_default());
+            step.events.extend(events.unwrap_or_default().into_iter().map(|event| (*image, event)));
         }
         if next.is_empty() {
             index.touched().done(&plan.rows)?;

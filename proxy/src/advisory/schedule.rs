@@ -14,7 +14,7 @@ use weir_scanner::finding::ecosystems;
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::Digest;
 use weir_scanner::package::Ecosystem;
-use weir_storage::index::{FindingEvent, Index, IndexError};
+use weir_storage::index::{Index, IndexError};
 
 use super::cve::CveSources;
 use super::rematch::{Rematch, Step};
@@ -197,7 +197,7 @@ impl AdvisoryService {
     async fn match_one(&self, digest: Digest) {
         let (now, rematch) = (self.0.parts.clock.now(), Arc::clone(&self.0.rematch));
         match self.0.parts.index.run(move |index| locked(&rematch).one(index, &digest, now)).await {
-            Ok(events) => self.count(&events),
+            Ok(events) => events.iter().for_each(|event| self.0.parts.metrics.finding(&digest, event)),
             Err(error) => tracing::error!(image.digest = %digest, %error, "the image could not be matched"),
         }
     }
@@ -219,7 +219,9 @@ impl AdvisoryService {
                 if !events.is_empty() {
                     tracing::info!(images, changes = events.len(), "findings changed with the advisories");
                 }
-                self.count(&events);
+                for (image, event) in &events {
+                    self.0.parts.metrics.finding(image, event);
+                }
                 more.then_some(images)
             }
             Err(error) => {
@@ -227,12 +229,6 @@ impl AdvisoryService {
                 tracing::error!(%error, "images could not be matched again");
                 None
             }
-        }
-    }
-
-    fn count(&self, events: &[FindingEvent]) {
-        for event in events {
-            self.0.parts.metrics.finding(event);
         }
     }
 

@@ -9,6 +9,8 @@ use weir_storage::index::{CveSourceRecord, Index, IndexError};
 
 use crate::admin::local::{LocalAnswer, LocalRequest};
 use crate::advisory::{AdvisoryService, FeedSource, RefreshLine};
+use crate::auth::{CreateError, Tokens};
+use crate::clock::Clock;
 use crate::tasks::Tasks;
 
 /// One feed or source of CVEs, as the status shows it.
@@ -26,12 +28,19 @@ pub struct FeedLine {
     pub error: Option<String>,
 }
 
-pub(super) fn listen(data: &Path, tasks: &Tasks, advisories: AdvisoryService, index: Index) -> io::Result<()> {
+pub(super) fn listen(
+    data: &Path,
+    tasks: &Tasks,
+    advisories: AdvisoryService,
+    index: Index,
+    clock: Clock,
+) -> io::Result<()> {
     let data_directory = data.to_owned();
     crate::admin::local::listen(data, tasks, move |request, answers| {
         let (advisories, index, data) = (advisories.clone(), index.clone(), data_directory.clone());
+        let now = clock.now();
         async move {
-            let end = match answer(request, &data, &advisories, &index, &answers).await {
+            let end = match answer(request, &data, &advisories, &index, now, &answers).await {
                 Ok(result) => LocalAnswer::Done { result },
                 Err(message) => LocalAnswer::Error { message },
             };
@@ -46,6 +55,7 @@ async fn answer(
     data: &Path,
     advisories: &AdvisoryService,
     index: &Index,
+    now: i64,
     answers: &mpsc::Sender<LocalAnswer>,
 ) -> Result<serde_json::Value, String> {
     match request {
@@ -63,6 +73,19 @@ async fn answer(
         LocalRequest::AdvisoryStatus => {
             let feeds = index.run(feed_lines).await.map_err(|error| error.to_string())?;
             serde_json::to_value(feeds).map_err(|error| error.to_string())
+        }
+        LocalRequest::CreateToken { token } => {
+            let made: Result<_, CreateError> =
+                index.run(move |index| Tokens::new(index.clone()).create(token, now)).await;
+            made.map(serde_json::Value::String).map_err(|error| error.to_string())
+        }
+        LocalRequest::ListTokens => {
+            let lines = index.run(|index| Tokens::new(index.clone()).list()).await;
+            serde_json::to_value(lines.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+        }
+        LocalRequest::RevokeToken { id } => {
+            let revoked = index.run(move |index| Tokens::new(index.clone()).revoke(&id, now)).await;
+            revoked.map(serde_json::Value::Bool).map_err(|error| error.to_string())
         }
     }
 }

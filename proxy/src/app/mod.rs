@@ -29,10 +29,13 @@ use crate::distribution::{LedgerParts, Mirror, NodeLookup, Provenance, PullLedge
 use crate::http::{ConnInfo, ServeLimits, serve};
 use crate::metrics::Metrics;
 use crate::pull::{Puller, PullerParts};
-use crate::report::Report;
+use crate::report::{Agents, Fleet, FleetParts, Report, ReportParts, RetentionParts, forget_unused};
 use crate::scan::{FetchBudget, ScanRequestParts, ScanRequests, Scanner, ScannerParts};
 use crate::tasks::Tasks;
 use crate::upstream::UpstreamLimits;
+use crate::workload::intake::Intake;
+use crate::workload::watch::WatchOptions;
+use crate::workload::{Clusters, Unseen};
 
 pub use local::{FeedLine, feed_lines, import, refresh};
 pub use once::{once_parts, once_registry};
@@ -96,6 +99,9 @@ pub enum StartError {
     /// The instruments cannot be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The cluster cannot be reached as it is configured.
+    #[error("cluster.kubernetes: {0}")]
+    Kubernetes(#[from] crate::workload::client::ClientError),
     /// The header that names the node is none.
     #[error("cluster.node_header: {0}")]
     NodeHeader(#[from] hyper::header::InvalidHeaderName),
@@ -116,6 +122,8 @@ pub struct Overrides {
     pub scan_grace: Option<Duration>,
     /// What knows nodes by their addresses.
     pub node_lookup: Option<NodeLookup>,
+    /// How the local cluster is watched.
+    pub watch: Option<WatchOptions>,
 }
 
 /// weir, running.
@@ -197,7 +205,18 @@ impl App {
             tasks: tasks.clone(),
             clock: clock.clone(),
         });
-        let lookup = overrides.node_lookup.unwrap_or_default();
+        let clusters = index.run(Clusters::load).await?;
+        let local = parts::watch_local(&config, &clusters, &index, &tasks, &clock, overrides.watch).await?;
+        let unseen = Unseen::new(puller.clone(), scanner.clone(), tasks.clone(), clock.clone());
+        let fleet = Fleet::default();
+        metrics.advisory.runs_by({
+            let fleet = fleet.clone();
+            Box::new(move |image| fleet.view().clusters_of(image))
+        });
+        let lookup = overrides.node_lookup.unwrap_or_else(|| {
+            let fleet = fleet.clone();
+            NodeLookup::new(move |address| fleet.view().inventory.node_at(address))
+        });
         let header = config.cluster.node_header.parse()?;
         let (provenance, pulls) = Provenance::new(header, lookup, metrics.serve.clone(), clock.clone());
         let ledger = PullLedger::new(LedgerParts {
@@ -213,11 +232,49 @@ impl App {
             let advisories = advisories.clone();
             Arc::new(move || advisories.refresh_soon())
         };
-        let report = Report::new(index.clone(), clock, config.advisory.stale_after, access, refresh, requests.clone());
+        let intake = {
+            let clusters = clusters.clone();
+            Intake::new(index.clone(), clock.clone(), local, move |received| clusters.receive(received))
+        };
+        let report = Report::new(ReportParts {
+            index: index.clone(),
+            clock: clock.clone(),
+            fleet: fleet.clone(),
+            clusters: clusters.clone(),
+            stale_after: config.advisory.stale_after,
+            idle_after: config.report.idle_after,
+            access,
+            refresh,
+            scans: requests.clone(),
+            agents: Agents::new(index.clone(), clock.clone(), intake),
+        });
 
-        local::listen(&config.data.directory, &tasks, advisories.clone(), index.clone())
+        local::listen(&config.data.directory, &tasks, advisories.clone(), index.clone(), clock.clone())
             .map_err(|source| StartError::Data { path: config.data.directory.clone(), source })?;
         tasks.spawn("scanner", scanner.run(seen, SWEEP));
+        tasks.spawn(
+            "retention",
+            forget_unused(RetentionParts {
+                fleet: fleet.clone(),
+                index: index.clone(),
+                keep: config.report.event_retention.max(config.report.idle_after),
+                tasks: tasks.clone(),
+                clock: clock.clone(),
+            }),
+        );
+        tasks.spawn(
+            "fleet",
+            fleet.run(FleetParts {
+                clusters,
+                index: index.clone(),
+                blobs: blobs.clone(),
+                unseen,
+                due: parts::due(&config.report),
+                metrics: metrics.inventory.clone(),
+                tasks: tasks.clone(),
+                clock,
+            }),
+        );
         tasks.spawn("scan-requests", requests.run());
         tasks.spawn("pull-ledger", ledger.run(pulls));
         tasks.spawn("advisories", advisories.run(composed));

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weir_config::{Access, Anonymous, Config, DataSection, ScanSection, TlsSection, UpstreamSection};
+use tokio::sync::mpsc;
+use weir_config::{Access, Anonymous, Config, DataSection, ReportSection, ScanSection, TlsSection, UpstreamSection};
+use weir_scanner::finding::Severity;
 use weir_scanner::layer::LayerLimits;
 use weir_storage::blob::{BlobStore, BlobStoreConfig, FreeSpace, free_space};
 use weir_storage::index::Index;
@@ -16,9 +18,12 @@ use crate::clock::Clock;
 use crate::http::{TlsError, TlsListener};
 use crate::metrics::Metrics;
 use crate::pull::Upstream;
-use crate::report::ReportAccess;
+use crate::report::{Due, ReportAccess};
 use crate::tasks::Tasks;
 use crate::upstream::{UpstreamClient, UpstreamLimits, UpstreamSettings};
+use crate::workload::client::connect;
+use crate::workload::watch::{WatchOptions, watch};
+use crate::workload::{Clusters, LocalParts, keep_local};
 
 /// How long a layer is left to the clients before weir fetches it itself: a runtime asks within seconds of the manifest.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
@@ -142,6 +147,47 @@ pub fn cve_sources(config: &Config) -> Result<CveSources, SourceError> {
     Ok(CveSources { kev: source(&advisory.kev)?, epss: source(&advisory.epss)?, scores: source(&advisory.cvss)? })
 }
 
+/// Objects of the local cluster that wait to be taken: few, so that a cluster is read as fast as it is understood.
+const OBSERVED_QUEUE: usize = 256;
+
+/// Begins to watch the cluster weir runs in, or the one it is told of; its name, where there is one. Nothing is waited for.
+pub(super) async fn watch_local(
+    config: &Config,
+    clusters: &Clusters,
+    index: &Index,
+    tasks: &Tasks,
+    clock: &Clock,
+    options: Option<WatchOptions>,
+) -> Result<Option<String>, StartError> {
+    let Some(client) = connect(&config.cluster.kubernetes).await? else { return Ok(None) };
+    let (sender, observed) = mpsc::channel(OBSERVED_QUEUE);
+    let parts = LocalParts {
+        name: config.cluster.name.clone(),
+        client: client.clone(),
+        clusters: clusters.clone(),
+        index: index.clone(),
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+    };
+    tasks.spawn("cluster-keep", keep_local(parts, observed));
+    let watched = tasks.clone();
+    tasks.spawn("cluster-watch", async move {
+        watch(client, sender, options.unwrap_or_default(), &watched).await;
+    });
+    Ok(Some(config.cluster.name.clone()))
+}
+
+/// When findings of each severity are due to be gone.
+pub(super) fn due(report: &ReportSection) -> Due {
+    let severity = |severity: &weir_config::Severity| match severity {
+        weir_config::Severity::Critical => Severity::Critical,
+        weir_config::Severity::High => Severity::High,
+        weir_config::Severity::Medium => Severity::Medium,
+        weir_config::Severity::Low => Severity::Low,
+    };
+    report.due.iter().map(|(of, after)| (severity(of), *after)).collect()
+}
+
 /// Who may read the report on `address`: everyone on a loopback one; elsewhere only where the settings open it.
 pub(super) fn report_access(config: &Config, address: SocketAddr) -> ReportAccess {
     let open = match config.auth.anonymous {
@@ -152,6 +198,6 @@ pub(super) fn report_access(config: &Config, address: SocketAddr) -> ReportAcces
     if open {
         return ReportAccess::Open;
     }
-    tracing::warn!(%address, "the report is closed: only health and metrics are answered on this address");
+    tracing::warn!(%address, "the report is closed on this address: without a token, only health and metrics are answered");
     ReportAccess::Closed
 }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::de::DeserializeOwned;
 use weir_config::Config;
 
-use super::DataArgs;
-use crate::admin::local::{LocalRequest, ask};
+use super::{DataArgs, running, table};
+use crate::admin::local::LocalRequest;
 use crate::advisory::{AdvisoryParts, AdvisoryService, CveSources, FeedSource, RefreshLine};
 use crate::app::{FeedLine, cve_sources, feed_lines, feed_source, import, open_index, refresh};
 use crate::clock::{Clock, age, rfc3339};
@@ -50,22 +49,6 @@ pub(super) fn run(command: AdvisoriesCommand) -> anyhow::Result<ExitCode> {
             AdvisoriesCommand::Status { data } => run_status(&data.load()?.data.directory).await,
         }
     })
-}
-
-/// The answer of the process that serves `data`; `None` where none does.
-async fn running<T: DeserializeOwned>(
-    data: &Path,
-    request: LocalRequest,
-    progress: impl FnMut(&str),
-) -> anyhow::Result<Option<T>> {
-    match ask(data, &request, progress).await {
-        Ok(result) => Ok(Some(
-            serde_json::from_value(result)
-                .context("the running weir answered in another form: is it another version?")?,
-        )),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 async fn run_import(source: String, data: &Path) -> anyhow::Result<ExitCode> {
@@ -168,17 +151,6 @@ fn progress_bar() -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
-}
-
-fn table(header: &[&str], numbers: &[usize]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    for column in numbers {
-        if let Some(column) = table.column_mut(*column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
 }
 
 fn import_table(lines: &[RefreshLine]) -> Table {

@@ -1,16 +1,24 @@
 //! The command line: what each command takes, and how its end is shown to a person.
 
 mod advisories;
+mod agent;
 mod bars;
 mod config;
 mod hosts;
 mod scan;
 mod serve;
+mod token;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::de::DeserializeOwned;
+
+use crate::admin::local::{LocalRequest, ask};
 
 /// A registry mirror that scans what it streams.
 #[derive(Debug, Parser)]
@@ -34,6 +42,11 @@ enum Command {
     Config(config::ConfigCommand),
     /// Writes containerd's certs.d tree: a hosts.toml for each configured upstream.
     Hosts(hosts::HostsArgs),
+    /// Watches one cluster and reports to a weir elsewhere.
+    Agent(agent::AgentArgs),
+    /// Makes, lists and revokes tokens of the API and of agents.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
 }
 
 /// Where the settings come from; the environment (`WEIR_SECTION__KEY`) comes on top.
@@ -64,6 +77,8 @@ pub fn run() -> ExitCode {
         Command::Advisories(command) => advisories::run(command),
         Command::Config(command) => config::run(command),
         Command::Hosts(args) => hosts::run(&args),
+        Command::Agent(args) => agent::run(args),
+        Command::Token(command) => token::run(command),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("weir: {error:#}");
@@ -94,6 +109,34 @@ impl DataArgs {
         }
         Ok(config)
     }
+}
+
+/// The answer of the process that serves `data`; `None` where none does.
+async fn running<T: DeserializeOwned>(
+    data: &Path,
+    request: LocalRequest,
+    progress: impl FnMut(&str),
+) -> anyhow::Result<Option<T>> {
+    match ask(data, &request, progress).await {
+        Ok(result) => Ok(Some(
+            serde_json::from_value(result)
+                .context("the running weir answered in another form: is it another version?")?,
+        )),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A table as commands print them; `numbers` are the columns that are aligned to the right.
+fn table(header: &[&str], numbers: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    for column in numbers {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 /// The environment's variables; a value that is not UTF-8 is no setting of ours.

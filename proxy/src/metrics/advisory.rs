@@ -4,7 +4,13 @@ use prometheus::{
     IntCounterVec, IntGaugeVec, Opts, Registry, register_int_counter_vec_with_registry,
     register_int_gauge_vec_with_registry,
 };
+use std::sync::{Arc, OnceLock};
+
+use weir_scanner::oci::Digest;
 use weir_storage::index::{EventKind, FindingEvent};
+
+/// Tells the clusters that run an image.
+pub type ClustersOf = Box<dyn Fn(&Digest) -> Vec<String> + Send + Sync>;
 
 /// The advisories' instruments. `source` is an ecosystem's name: a closed list that the feeds' publisher sets.
 #[derive(Clone)]
@@ -13,6 +19,7 @@ pub struct AdvisoryMetrics {
     refreshes: IntCounterVec,
     opened: IntCounterVec,
     closed: IntCounterVec,
+    clusters: Arc<OnceLock<ClustersOf>>,
 }
 
 impl AdvisoryMetrics {
@@ -47,6 +54,7 @@ impl AdvisoryMetrics {
                 &["cluster", "severity", "reason"],
                 registry
             )?,
+            clusters: Arc::default(),
         })
     }
 
@@ -58,14 +66,27 @@ impl AdvisoryMetrics {
         }
     }
 
-    /// Counts a change of a finding. It belongs to an image, wherever that runs, so the cluster stays empty.
-    pub fn finding(&self, event: &FindingEvent) {
+    /// Says who knows where images run; the first word counts.
+    pub fn runs_by(&self, clusters: ClustersOf) {
+        // A second word would come from a second start, and there is one.
+        let _: Result<(), _> = self.clusters.set(clusters);
+    }
+
+    /// Counts a change of a finding in an image, once for each cluster that runs it; under an empty name where none does.
+    pub fn finding(&self, image: &Digest, event: &FindingEvent) {
         let counter = match event.kind {
             EventKind::Opened(_) => &self.opened,
             EventKind::Closed(_) => &self.closed,
             EventKind::Rerated(_) => return,
         };
-        counter.with_label_values(&["", event.severity.name(), event.kind.reason().unwrap_or_default()]).inc();
+        let mut clusters = self.clusters.get().map(|clusters| clusters(image)).unwrap_or_default();
+        if clusters.is_empty() {
+            clusters.push(String::new());
+        }
+        for cluster in clusters {
+            let reason = event.kind.reason().unwrap_or_default();
+            counter.with_label_values(&[cluster.as_str(), event.severity.name(), reason]).inc();
+        }
     }
 
     /// States when a feed already in the index was fetched.

@@ -4,12 +4,14 @@
 //! nothing a client or an image chooses (tag, digest, path, pod, vulnerability) ever becomes one.
 
 mod advisory;
+mod inventory;
 mod scan;
 mod serve;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
-pub use advisory::AdvisoryMetrics;
+pub use advisory::{AdvisoryMetrics, ClustersOf};
+pub use inventory::{InventoryMetrics, Sample, gauges};
 pub use scan::ScanMetrics;
 pub use serve::{BlobResult, ServeMetrics};
 
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub scan: ScanMetrics,
     /// The advisories'.
     pub advisory: AdvisoryMetrics,
+    /// What runs where, and what is wrong with it.
+    pub inventory: InventoryMetrics,
 }
 
 impl Metrics {
@@ -33,6 +37,7 @@ impl Metrics {
             serve: ServeMetrics::register(&registry)?,
             scan: ScanMetrics::register(&registry)?,
             advisory: AdvisoryMetrics::register(&registry)?,
+            inventory: InventoryMetrics::register(&registry)?,
             registry,
         };
         #[cfg(target_os = "linux")]

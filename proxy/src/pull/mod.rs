@@ -12,6 +12,7 @@ mod listing;
 mod location;
 mod manifest;
 mod missing;
+mod reason;
 mod turns;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ pub use blob::{BlobAnswer, Purpose};
 pub use listing::Listing;
 pub use location::Location;
 pub use manifest::ManifestAnswer;
+pub use reason::FetchReason;
 pub use turns::Turns;
 
 /// One configured upstream as the pull path sees it.

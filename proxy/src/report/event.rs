@@ -1,11 +1,16 @@
 //! `events` and `images/{digest}/history`: what opened, changed and closed, newest first.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use hyper::Response;
 use serde::Serialize;
 use weir_scanner::finding::Severity;
 use weir_scanner::oci::Digest;
-use weir_storage::index::{EventCursor, EventKind, Index, IndexError, ListedEvent};
+use weir_storage::index::{EventCursor, EventKind, EventPage, Index, IndexError, ListedEvent};
 
+use super::filter::{ImageFilter, OF_IMAGES, OF_WORKLOADS};
+use super::images::{ImageContext, MOST_LOOKED_AT};
 use super::list::{Page, limit};
 use super::problem::Problem;
 use super::{Parameters, Report, json};
@@ -52,7 +57,7 @@ impl From<ListedEvent> for EventItem {
 
 impl Report {
     pub(super) async fn events(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
-        parameters.only(&["limit", "cursor"])?;
+        parameters.only(&[&OF_WORKLOADS[..], &OF_IMAGES[..], &["limit", "cursor"]].concat())?;
         self.list_events(None, parameters).await
     }
 
@@ -70,11 +75,49 @@ impl Report {
         let limit = limit(parameters)?;
         let cursor = parameters.get("cursor").map(str::parse::<EventCursor>).transpose();
         let cursor = cursor.map_err(|error| Problem::bad_request(format!("cursor: {error}")))?;
-        let load = move |index: &Index| -> Result<_, IndexError> { index.events().list(image.as_ref(), cursor, limit) };
+        let filter = ImageFilter::parse(parameters)?;
+        let (view, idle_seconds, now) = (self.fleet.view(), self.idle_seconds(), self.clock.now());
+        let load = move |index: &Index| -> Result<_, IndexError> {
+            if filter.workloads.is_empty() && filter.is_of_any_image() {
+                return index.events().list(image.as_ref(), cursor, limit);
+            }
+            filtered(&ImageContext { index, view: &view, idle_seconds, now }, &filter, cursor, limit)
+        };
         let page = self.index.run(load).await?;
         json(&Page {
             items: page.events.into_iter().map(EventItem::from).collect::<Vec<_>>(),
             next_cursor: page.next.map(|next| next.to_string()),
         })
+    }
+}
+
+/// Events of the images that are meant.
+fn filtered(
+    context: &ImageContext<'_>,
+    filter: &ImageFilter,
+    mut after: Option<EventCursor>,
+    limit: usize,
+) -> Result<EventPage, IndexError> {
+    let mut known: HashMap<Digest, bool> = HashMap::new();
+    let (mut events, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let page = context.index.events().list(None, after, limit)?;
+        for listed in page.events {
+            looked_at += 1;
+            after = Some(listed.cursor);
+            let takes = match known.entry(listed.image) {
+                Entry::Occupied(entry) => *entry.get(),
+                Entry::Vacant(entry) => *entry.insert(context.takes(filter, &listed.image)?),
+            };
+            if takes {
+                events.push(listed);
+            }
+            if events.len() == limit || looked_at == MOST_LOOKED_AT {
+                return Ok(EventPage { events, next: after });
+            }
+        }
+        if page.next.is_none() {
+            return Ok(EventPage { events, next: None });
+        }
     }
 }

@@ -11,7 +11,8 @@ use weir_storage::index::{AliasKind, AliasTarget, ImageRecord, Index, IndexError
 use super::current::Current;
 use super::document::{ResultInput, result};
 use super::format::{negotiate, render};
-use super::list::{ImageItem, reference};
+use super::images::{ImageContext, ImageItem};
+use super::list::reference;
 use super::problem::Problem;
 use super::{Parameters, Report, json, unwritten};
 use crate::http::{Body, full};
@@ -21,7 +22,7 @@ use crate::http::{Body, full};
 struct ImageDocument {
     /// The digest asked for.
     digest: Digest,
-    /// What it is: `index`, `manifest` or `config`.
+    /// What it is: `index`, `manifest` or `config`; `unknown` for what runs and weir has not seen.
     kind: &'static str,
     /// The platform manifests it stands for.
     images: Vec<ChildItem>,
@@ -60,14 +61,32 @@ fn resolve(index: &Index, digest: Digest) -> Result<Option<(AliasKind, Vec<Known
 impl Report {
     pub(super) async fn image(&self, digest: Digest, parameters: &Parameters) -> Result<Response<Body>, Problem> {
         parameters.only(&[])?;
+        let (view, idle_seconds, now) = (self.fleet.view(), self.idle_seconds(), self.clock.now());
         let load = move |index: &Index| -> Result<_, IndexError> {
-            let Some((kind, known)) = resolve(index, digest)? else { return Ok(None) };
+            let context = ImageContext { index, view: &view, idle_seconds, now };
+            let Some((kind, known)) = resolve(index, digest)? else {
+                // It may run all the same: then that much is known of it.
+                let running = view.images.get(&digest);
+                return Ok(running.map(|running| ImageDocument {
+                    digest,
+                    kind: "unknown",
+                    images: vec![ChildItem {
+                        platform: None,
+                        scan_status: running.status(),
+                        image: Some(context.unseen(digest, running)),
+                        digest,
+                    }],
+                }));
+            };
             let images = known.into_iter().map(|known| {
-                let platform = known.platform().as_ref().map(ToString::to_string);
-                let scan_status = known.record.as_ref().map_or(ScanStatus::NeverSeen, |record| record.status);
-                let image =
-                    known.record.map(|record| ImageItem::load(index, known.target.manifest, &record)).transpose()?;
-                Ok(ChildItem { platform, scan_status, image, digest: known.target.manifest })
+                let (platform, manifest) = (known.platform().as_ref().map(ToString::to_string), known.target.manifest);
+                let running = view.images.get(&manifest);
+                let (scan_status, image) = match (&known.record, running) {
+                    (Some(record), _) => (record.status, Some(context.item(manifest, record)?)),
+                    (None, Some(running)) => (running.status(), Some(context.unseen(manifest, running))),
+                    (None, None) => (ScanStatus::NeverSeen, None),
+                };
+                Ok(ChildItem { platform, scan_status, image, digest: manifest })
             });
             Ok(Some(ImageDocument {
                 digest,

@@ -2,22 +2,30 @@
 //!
 //! Owns routes, parameters and documents. Reads stored facts only; nothing here fetches, scans or matches.
 
+mod access;
 mod advisories;
+mod agents;
+mod clusters;
 mod current;
 mod document;
 mod event;
+mod filter;
+mod fleet;
 mod format;
 mod image;
+mod images;
 mod layer;
 mod list;
 mod origin;
 mod problem;
 mod pulls;
+mod resources;
 mod scans;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
@@ -28,11 +36,17 @@ use weir_storage::index::Index;
 use crate::clock::Clock;
 use crate::http::{Body, full};
 use crate::scan::ScanRequests;
+use crate::workload::Clusters;
 use origin::refuse_cross_site;
 use problem::Problem;
 
+pub use agents::Agents;
 pub use current::Current;
 pub use document::{ResultDocument, ResultInput, result};
+pub use fleet::{
+    Due, FindingCounts, Fleet, FleetParts, FleetView, Judged, Known, Place, Posture, RetentionParts, RunningImage,
+    forget_unused,
+};
 pub use format::{Format, Terminal, render, table};
 
 /// The report's service. Clones share everything.
@@ -40,10 +54,38 @@ pub use format::{Format, Terminal, render, table};
 pub struct Report {
     index: Index,
     clock: Clock,
+    fleet: Fleet,
+    clusters: Clusters,
     stale_after: Duration,
+    idle_after: Duration,
     access: ReportAccess,
     refresh: Arc<dyn Fn() + Send + Sync>,
     scans: ScanRequests,
+    agents: Agents,
+}
+
+/// What a [`Report`] is built from.
+pub struct ReportParts {
+    /// The index.
+    pub index: Index,
+    /// The time.
+    pub clock: Clock,
+    /// What runs where.
+    pub fleet: Fleet,
+    /// The clusters it is made from.
+    pub clusters: Clusters,
+    /// Feeds older than this are shown as stale.
+    pub stale_after: Duration,
+    /// How long after its last use an image is idle.
+    pub idle_after: Duration,
+    /// Who may read it.
+    pub access: ReportAccess,
+    /// Asks for newer advisories.
+    pub refresh: Arc<dyn Fn() + Send + Sync>,
+    /// Takes requests for scans.
+    pub scans: ScanRequests,
+    /// Takes what agents report.
+    pub agents: Agents,
 }
 
 /// Who may read the report.
@@ -51,30 +93,38 @@ pub struct Report {
 pub enum ReportAccess {
     /// Everyone who reaches the address: it is a loopback one, or the settings say so.
     Open,
-    /// Nobody: the address is not a loopback one and no anonymous access is configured.
+    /// Whoever has a token: the address is not a loopback one and no anonymous access is configured.
     Closed,
 }
 
 impl Report {
-    /// The service over an index; feeds older than `stale_after` are shown as stale, `refresh` asks for newer ones, and `scans` takes
-    /// requests for scans.
-    pub fn new(
-        index: Index,
-        clock: Clock,
-        stale_after: Duration,
-        access: ReportAccess,
-        refresh: Arc<dyn Fn() + Send + Sync>,
-        scans: ScanRequests,
-    ) -> Self {
-        Self { index, clock, stale_after, access, refresh, scans }
+    /// The service over these parts.
+    pub fn new(parts: ReportParts) -> Self {
+        let ReportParts { index, clock, fleet, clusters, stale_after, idle_after, access, refresh, scans, agents } =
+            parts;
+        Self { index, clock, fleet, clusters, stale_after, idle_after, access, refresh, scans, agents }
+    }
+
+    fn idle_seconds(&self) -> i64 {
+        i64::try_from(self.idle_after.as_secs()).unwrap_or(i64::MAX)
     }
 
     /// Answers one request. Its body is read only where one is expected, and no further than that allows.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
     where
-        B: hyper::body::Body,
+        B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let path = request.uri().path().trim_end_matches('/').to_owned();
+        if let Some((cluster, message)) = path.strip_prefix("/api/v1/agents/").and_then(|rest| rest.split_once('/'))
+            && let Some(message) = agents::message(message)
+        {
+            // Agents have a token of their own, so what the report shows to whom is not asked.
+            return match refuse_cross_site(&request) {
+                Ok(()) => agents::agents(&self.agents, cluster, message, request).await,
+                Err(problem) => problem.response(),
+            };
+        }
         match self.route(request).await {
             Ok(response) => response,
             Err(problem) => problem.response(),
@@ -90,14 +140,12 @@ impl Report {
         let Some(rest) = path.strip_prefix("/api/v1/") else {
             return Err(Problem::not_found(format!("{:?}", request.uri().path())));
         };
-        if self.access == ReportAccess::Closed {
-            let detail =
-                "the report is closed on this address: bind listen.report to a loopback address, or set auth.anonymous";
-            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
-        }
+        self.admit(request.method(), request.headers()).await?;
         if request.method() != Method::GET && request.method() != Method::HEAD {
             refuse_cross_site(&request)?;
         }
+        // What was heard before a restart is shown from the first answer on; pulls do not wait for it.
+        self.fleet.made().await;
         let parameters = Parameters::parse(request.uri().query().unwrap_or_default());
         let parts: Vec<&str> = rest.split('/').collect();
         if parts == ["advisories", "refresh"] {
@@ -105,6 +153,9 @@ impl Report {
         }
         if parts == ["scans"] && request.method() == Method::POST {
             return self.request_scan(&parameters, request.into_body()).await;
+        }
+        if let (["clusters", name], &Method::DELETE) = (parts.as_slice(), request.method()) {
+            return self.remove_cluster(name, &parameters).await;
         }
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return Ok(only(if parts == ["scans"] { "GET, HEAD, POST" } else { "GET, HEAD" }));
@@ -115,6 +166,7 @@ impl Report {
             ["images", digest, "report"] => {
                 self.image_report(parse_digest(digest)?, &parameters, request.headers()).await
             }
+            ["images", digest, "resources"] => self.image_resources(parse_digest(digest)?, &parameters).await,
             ["images", digest, "history"] => self.image_history(parse_digest(digest)?, &parameters).await,
             ["images", digest, "pulls"] => self.image_pulls(parse_digest(digest)?, &parameters).await,
             ["pulls"] => self.pulls(&parameters).await,
@@ -123,6 +175,9 @@ impl Report {
             ["events"] => self.events(&parameters).await,
             ["layers", digest] => self.layer(parse_digest(digest)?, &parameters).await,
             ["advisories"] => self.advisories(&parameters).await,
+            ["clusters"] => self.list_clusters(&parameters),
+            ["resources"] => self.resources(&parameters).await,
+            ["unresolved"] => self.unresolved(&parameters),
             _ => Err(Problem::not_found(format!("{:?}", request.uri().path()))),
         }
     }

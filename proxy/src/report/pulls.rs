@@ -1,12 +1,14 @@
 //! `pulls` and `images/{digest}/pulls`: which node pulled what, newest first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use hyper::Response;
 use serde::Serialize;
 use weir_scanner::oci::Digest;
 use weir_storage::index::{AliasKind, Index, IndexError, PullCursor, PullRecord};
 
+use super::filter::{ImageFilter, OF_IMAGES, OF_WORKLOADS};
+use super::images::ImageContext;
 use super::list::{Page, limit};
 use super::problem::Problem;
 use super::{Parameters, Report, json, parse_digest};
@@ -68,12 +70,50 @@ fn repository(pull: &PullRecord) -> String {
 /// What pulls are asked for; an empty list takes any.
 struct Filter {
     nodes: Vec<String>,
+    /// Of the nodes.
     clusters: Vec<String>,
     repositories: Vec<String>,
+    /// What is asked of the images, where anything is.
+    images: Option<ImageFilter>,
 }
 
 impl Filter {
-    fn takes(&self, pull: &PullRecord) -> bool {
+    fn parse(parameters: &Parameters) -> Result<Self, Problem> {
+        let texts = |name| parameters.all(name).map(str::to_owned).collect();
+        let of_images = OF_IMAGES.iter().chain(&["namespace", "label"]);
+        let asks = of_images.into_iter().any(|name| parameters.get(name).is_some());
+        let images = ImageFilter::parse(parameters)?;
+        Ok(Self {
+            nodes: texts("node"),
+            clusters: texts("cluster"),
+            repositories: texts("repository"),
+            images: asks.then_some(images),
+        })
+    }
+
+    /// Whether a pull is meant; `known` keeps what was found out of images.
+    fn takes(
+        &self,
+        context: &ImageContext<'_>,
+        pull: &PullRecord,
+        known: &mut HashMap<Digest, bool>,
+    ) -> Result<bool, IndexError> {
+        if !self.takes_pull(pull) {
+            return Ok(false);
+        }
+        let Some(filter) = &self.images else { return Ok(true) };
+        if let Some(takes) = known.get(&pull.image) {
+            return Ok(*takes);
+        }
+        let mut takes = false;
+        for target in context.index.aliases().resolve(&pull.image)? {
+            takes = takes || context.takes(filter, &target.manifest)?;
+        }
+        known.insert(pull.image, takes);
+        Ok(takes)
+    }
+
+    fn takes_pull(&self, pull: &PullRecord) -> bool {
         let any = |wanted: &[String], found: Option<&str>| {
             wanted.is_empty() || found.is_some_and(|found| wanted.iter().any(|wanted| wanted == found))
         };
@@ -85,7 +125,8 @@ impl Filter {
 
 impl Report {
     pub(super) async fn pulls(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
-        parameters.only(&["image", "node", "cluster", "repository", "limit", "cursor"])?;
+        let own = ["image", "node", "repository", "limit", "cursor"];
+        parameters.only(&[&OF_WORKLOADS[..], &OF_IMAGES[..], &own].concat())?;
         let images = parameters.all("image").map(parse_digest).collect::<Result<BTreeSet<_>, _>>()?;
         if images.len() > MOST_DIGESTS {
             return Err(Problem::bad_request(format!("image: at most {MOST_DIGESTS} digests")));
@@ -94,7 +135,8 @@ impl Report {
     }
 
     pub(super) async fn image_pulls(&self, digest: Digest, parameters: &Parameters) -> Result<Response<Body>, Problem> {
-        parameters.only(&["node", "cluster", "repository", "limit", "cursor"])?;
+        let own = ["node", "repository", "limit", "cursor"];
+        parameters.only(&[&OF_WORKLOADS[..], &OF_IMAGES[..], &own].concat())?;
         let digests = self.index.run(move |index| around(index, digest)).await?;
         self.list_pulls(Some(digests.ok_or_else(|| Problem::not_found(digest))?), parameters).await
     }
@@ -108,9 +150,12 @@ impl Report {
         let limit = limit(parameters)?;
         let after = parameters.get("cursor").map(str::parse::<PullCursor>).transpose();
         let after = after.map_err(|error| Problem::bad_request(format!("cursor: {error}")))?;
-        let texts = |name| parameters.all(name).map(str::to_owned).collect();
-        let filter = Filter { nodes: texts("node"), clusters: texts("cluster"), repositories: texts("repository") };
-        let load = move |index: &Index| page(index, images.as_ref(), &filter, after, limit);
+        let filter = Filter::parse(parameters)?;
+        let (view, idle_seconds, now) = (self.fleet.view(), self.idle_seconds(), self.clock.now());
+        let load = move |index: &Index| {
+            let context = ImageContext { index, view: &view, idle_seconds, now };
+            page(&context, images.as_ref(), &filter, after, limit)
+        };
         let (found, next) = self.index.run(load).await?;
         json(&Page {
             items: found.into_iter().map(|(cursor, pull)| PullItem::of(cursor, pull)).collect::<Vec<_>>(),
@@ -124,15 +169,15 @@ type Listed = (PullCursor, PullRecord);
 /// Up to `limit` pulls that the filter takes beyond `after`, and where to go on; both short of the end where too many had to be
 /// looked through.
 fn page(
-    index: &Index,
+    context: &ImageContext<'_>,
     images: Option<&BTreeSet<Digest>>,
     filter: &Filter,
     after: Option<PullCursor>,
     limit: usize,
 ) -> Result<(Vec<Listed>, Option<PullCursor>), IndexError> {
-    let (mut found, mut after, mut read) = (Vec::new(), after, 0);
+    let (mut found, mut after, mut read, mut known) = (Vec::new(), after, 0, HashMap::new());
     loop {
-        let (pulls, more) = newest(index, images, after, READ_AT_ONCE.max(limit + 1))?;
+        let (pulls, more) = newest(context.index, images, after, READ_AT_ONCE.max(limit + 1))?;
         for (cursor, pull) in pulls {
             // One more than fits says that there is more.
             if found.len() == limit || read == MOST_READ {
@@ -140,7 +185,7 @@ fn page(
             }
             read += 1;
             after = Some(cursor);
-            if filter.takes(&pull) {
+            if filter.takes(context, &pull, &mut known)? {
                 found.push((cursor, pull));
             }
         }
@@ -219,10 +264,12 @@ mod tests {
         let mut pulls = vec![pull("rare")];
         pulls.resize(2 * MOST_READ + 1, pull("usual"));
         index.pulls().add(&pulls).unwrap();
-        let filter = Filter { nodes: vec!["rare".into()], clusters: Vec::new(), repositories: Vec::new() };
+        let filter = Filter::parse(&Parameters::parse("node=rare")).unwrap();
+        let view = crate::report::FleetView::default();
+        let context = ImageContext { index: &index, view: &view, idle_seconds: 0, now: 0 };
         let (mut counts, mut after) = (Vec::new(), None);
         loop {
-            let (found, next) = page(&index, None, &filter, after, 10).unwrap();
+            let (found, next) = page(&context, None, &filter, after, 10).unwrap();
             counts.push(found.len());
             match next {
                 Some(next) => after = Some(next),

@@ -14,7 +14,8 @@ use super::problem::Problem;
 use super::{Parameters, Report, json};
 use crate::clock::rfc3339;
 use crate::http::Body;
-use crate::scan::{RequestFailure, RequestRefused};
+use crate::pull::FetchReason;
+use crate::scan::RequestRefused;
 
 /// Longest body of a request, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -162,10 +163,10 @@ fn unusable(detail: String) -> Problem {
 }
 
 fn refused(refused: RequestRefused) -> Problem {
-    let coded = |failure: RequestFailure| unusable(format!("reference: {refused}")).with("code", json!(failure.code()));
+    let coded = |failure: FetchReason| unusable(format!("reference: {refused}")).with("code", json!(failure.name()));
     match &refused {
-        RequestRefused::Reference(_) => coded(RequestFailure::BadReference),
-        RequestRefused::UnknownUpstream(_) => coded(RequestFailure::UnknownUpstream),
+        RequestRefused::Reference(_) => coded(FetchReason::BadReference),
+        RequestRefused::UnknownUpstream(_) => coded(FetchReason::UnknownUpstream),
         RequestRefused::Full => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, refused.to_string()).retry_after(ASK_AGAIN)
         }

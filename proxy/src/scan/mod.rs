@@ -35,7 +35,7 @@ use crate::tasks::{PermitClass, Tasks};
 
 pub use budget::FetchBudget;
 pub use matching::match_image;
-pub use request::{RequestFailure, RequestRefused, ScanRequestParts, ScanRequests};
+pub use request::{RequestRefused, ScanRequestParts, ScanRequests};
 
 /// Images worked on at once; further ones stay queued in the index for the sweeper.
 const MOST_IMAGES: usize = 32;

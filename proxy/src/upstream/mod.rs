@@ -35,4 +35,4 @@ pub use credential::CredentialError;
 pub use error::{Asked, Cause, Fault, RedirectRefusal, Retry, UpstreamError};
 pub use retry::RetryPolicy;
 pub use settings::{InvalidUpstream, UpstreamLimits, UpstreamObserver, UpstreamSettings};
-pub use transport::{HttpClient, plain_client};
+pub use transport::{HttpClient, plain_client, report_client};

@@ -1,5 +1,5 @@
-//! Who an upstream may prove itself by: the system's certificate authorities and the file of the settings, which is read
-//! again when it changes. A changed file that cannot be used leaves the previous authorities in place.
+//! Who a server may prove itself by: the system's certificate authorities and the file of the settings, beside them or in their
+//! place. The file is read again when it changes. A changed file that cannot be used leaves the previous authorities in place.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -28,7 +28,17 @@ pub(crate) enum Protocols {
 pub(crate) struct Roots {
     upstream: String,
     ca_file: Option<PathBuf>,
+    beside: Beside,
     state: Mutex<State>,
+}
+
+/// What the authorities of a file are added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// The system's.
+    System,
+    /// None: they count alone.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -45,12 +55,18 @@ struct Configs {
 }
 
 impl Roots {
+    /// The system's authorities, and those of the file where there is one.
     pub(crate) fn new(upstream: &str, ca_file: Option<PathBuf>) -> Result<Self, InvalidUpstream> {
+        Self::beside(upstream, ca_file, Beside::System)
+    }
+
+    /// The authorities of the file beside others; the system's where there is no file.
+    pub(crate) fn beside(upstream: &str, ca_file: Option<PathBuf>, beside: Beside) -> Result<Self, InvalidUpstream> {
         // The stamp before the contents: a change between the two is seen at the next check.
         let stamp = ca_file.as_deref().and_then(|path| FileStamp::of(path).ok());
-        let configs = configs(ca_file.as_deref())?;
+        let configs = configs(ca_file.as_deref(), beside)?;
         let state = Mutex::new(State { configs, stamp, checked: Instant::now() });
-        Ok(Self { upstream: upstream.to_owned(), ca_file, state })
+        Ok(Self { upstream: upstream.to_owned(), ca_file, beside, state })
     }
 
     /// The TLS settings for a connection opened now.
@@ -63,7 +79,7 @@ impl Roots {
             let stamp = FileStamp::of(path).ok();
             if stamp != state.stamp {
                 state.stamp = stamp;
-                match configs(Some(path)) {
+                match configs(Some(path), self.beside) {
                     Ok(configs) => {
                         state.configs = configs;
                         info!(upstream = self.upstream, "ca_file {} read again", path.display());
@@ -84,11 +100,11 @@ impl Roots {
     }
 }
 
-fn configs(ca_file: Option<&Path>) -> Result<Configs, InvalidUpstream> {
+fn configs(ca_file: Option<&Path>, beside: Beside) -> Result<Configs, InvalidUpstream> {
     let roots = match ca_file {
         None => system_roots().clone(),
         Some(path) => {
-            Arc::new(with_file(path).map_err(|cause| InvalidUpstream::CaFile { path: path.to_owned(), cause })?)
+            Arc::new(with_file(path, beside).map_err(|cause| InvalidUpstream::CaFile { path: path.to_owned(), cause })?)
         }
     };
     let http1 = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -102,8 +118,11 @@ fn configs(ca_file: Option<&Path>) -> Result<Configs, InvalidUpstream> {
     Ok(Configs { http1: Arc::new(http1), both: Arc::new(both) })
 }
 
-fn with_file(path: &Path) -> Result<RootCertStore, Box<dyn std::error::Error + Send + Sync>> {
-    let mut roots = RootCertStore::clone(system_roots());
+fn with_file(path: &Path, beside: Beside) -> Result<RootCertStore, Box<dyn std::error::Error + Send + Sync>> {
+    let mut roots = match beside {
+        Beside::System => RootCertStore::clone(system_roots()),
+        Beside::Nothing => RootCertStore::empty(),
+    };
     let before = roots.len();
     for certificate in CertificateDer::pem_slice_iter(&std::fs::read(path)?) {
         roots.add(certificate?)?;

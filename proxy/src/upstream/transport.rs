@@ -1,11 +1,12 @@
 //! One exchange: a request on a pooled connection, its answer's headers within the time limit, failures told apart.
 
 use std::error::Error as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::{Method, Request, Response, Uri};
@@ -17,7 +18,7 @@ use url::Url;
 use super::address::{AddressPolicy, HostRule};
 use super::connect::{ConnectError, Connector};
 use super::error::{Asked, UpstreamError};
-use super::roots::{Protocols, Roots};
+use super::roots::{Beside, Protocols, Roots};
 use super::settings::{InvalidUpstream, UpstreamLimits, UpstreamObserver, UpstreamSettings};
 
 /// How weir introduces itself.
@@ -143,7 +144,10 @@ impl Transport {
     }
 }
 
-fn pool(connector: Connector, buffer: usize) -> Client<Connector, Empty<Bytes>> {
+fn pool<B>(connector: Connector, buffer: usize) -> Client<Connector, B>
+where
+    B: hyper::body::Body<Data = Bytes> + Send,
+{
     Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -192,7 +196,7 @@ fn classify(error: PoolError, asked: &Arc<Asked>) -> UpstreamError {
 /// A client for places the settings name that are not registries, such as advisory feeds: pooled, verified by the system's
 /// authorities, by the proxies of the environment; no redirects, no retries, no time limit but that of connecting.
 #[derive(Clone, Debug)]
-pub struct HttpClient(Client<Connector, Empty<Bytes>>);
+pub struct HttpClient<B = Empty<Bytes>>(Client<Connector, B>);
 
 /// Builds one. Private addresses are open to it, since only settings name them; link-local ones are not.
 ///
@@ -211,12 +215,35 @@ pub fn plain_client() -> Result<HttpClient, InvalidUpstream> {
     )))
 }
 
-impl HttpClient {
+/// Builds a client that sends bodies to one place that settings name, over HTTP/1.1: verified by the authorities of `ca_file`
+/// alone where there is one. Over plain HTTP it goes there itself, whatever proxies the environment names.
+///
+/// # Errors
+/// The authorities cannot be used, or TLS cannot be set up.
+pub fn report_client(url: &Url, ca_file: Option<PathBuf>) -> Result<HttpClient<Full<Bytes>>, InvalidUpstream> {
+    let proxies = if url.scheme() == "https" { Matcher::from_env() } else { Matcher::builder().build() };
+    Ok(HttpClient(pool(
+        Connector {
+            policy: Arc::new(AddressPolicy::new(HostRule::everywhere().to_vec())),
+            proxies: Arc::new(proxies),
+            roots: Arc::new(Roots::beside("report", ca_file, Beside::Nothing)?),
+            protocols: Protocols::Http1,
+            timeout: UpstreamLimits::default().connect_timeout,
+        },
+        SMALL_BUFFER,
+    )))
+}
+
+impl<B> HttpClient<B>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     /// Sends a request, which needs an absolute URL, and waits for the headers of its answer.
     ///
     /// # Errors
     /// No connection, or no HTTP on it.
-    pub async fn request(&self, mut request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, PoolError> {
+    pub async fn request(&self, mut request: Request<B>) -> Result<Response<Incoming>, PoolError> {
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
         self.0.request(request).await
     }

@@ -4,6 +4,9 @@
 //! `deploy/install.sh run` brings the programs; a missing one fails the test.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
+#[path = "../api_server/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other test binary needs more of it")]
+mod api_server;
 mod cli;
 mod disk;
 mod format;
@@ -15,3 +18,4 @@ mod scan;
 mod shutdown;
 mod skopeo;
 mod support;
+mod workloads;

@@ -1,55 +1,10 @@
 //! A real Prometheus scrapes weir, and its own API is asked what it saw.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
-use crate::support::{Daemon, DemoImage, Registry, Weir, advisories, free_port, get, machine, run, tool};
-
-struct Prometheus {
-    address: SocketAddr,
-    daemon: Daemon,
-}
-
-impl Prometheus {
-    fn start(directory: &Path, target: SocketAddr) -> Self {
-        let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
-        let config = directory.join("prometheus.yml");
-        let text = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n  - job_name: weir\n    \
-             static_configs: [{{targets: [\"{target}\"]}}]\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut daemon = Daemon::start("prometheus", directory, &tool("prometheus"), |command| {
-            command.arg(format!("--config.file={}", config.display()));
-            command.arg(format!("--storage.tsdb.path={}", directory.join("prometheus").display()));
-            command.arg(format!("--web.listen-address={address}")).arg("--log.level=warn");
-        });
-        daemon.wait_until("Prometheus is ready", 30, |_| get(address, "/-/ready").ok().filter(|got| got.status == 200));
-        Self { address, daemon }
-    }
-
-    /// The value of a query with one sample; `None` without one.
-    fn value(address: SocketAddr, query: &str) -> Option<f64> {
-        let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-        let answer = get(address, &format!("/api/v1/query?query={encoded}")).ok()?;
-        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
-        let answer: Value = answer.json();
-        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
-    }
-
-    /// Waits until a scrape has brought this value.
-    #[track_caller]
-    fn expect(&mut self, query: &str, expected: f64) {
-        let address = self.address;
-        let what = format!("{query} = {expected}");
-        // Values far below 2^53 are exact.
-        self.daemon.wait_until(&what, 20, |_| Self::value(address, query).filter(|value| *value == expected));
-    }
-}
+use crate::support::{DemoImage, Prometheus, Registry, Weir, advisories, get, machine, run, tool};
 
 fn copy(weir: &Weir, to: &Path) {
     let mut copy = Command::new(tool("skopeo"));
@@ -86,7 +41,7 @@ fn prometheus_sees_what_two_pulls_and_a_scan_did() {
     // pull was answered from the store.
     prometheus.expect("sum(weir_blob_requests_total{upstream=\"docker.io\",result!=\"error\"})", 2.0 * blobs);
     prometheus.expect("weir_blob_requests_total{upstream=\"docker.io\",result=\"error\"}", 0.0);
-    let stored = Prometheus::value(prometheus.address, "weir_blob_requests_total{result=\"stored\"}").unwrap();
+    let stored = prometheus.value("weir_blob_requests_total{result=\"stored\"}").unwrap();
     assert!(stored >= blobs, "{stored} of {blobs} requests of the second pull were answered from the store");
     // Fetched once, served twice.
     prometheus.expect("weir_blob_bytes_total{source=\"upstream\"}", bytes);
@@ -95,15 +50,12 @@ fn prometheus_sees_what_two_pulls_and_a_scan_did() {
     prometheus.expect("sum(weir_layer_scans_total{result=\"complete\"})", blobs - 1.0);
     prometheus.expect("sum(weir_layer_scans_total)", blobs - 1.0);
     prometheus.expect("weir_scan_queue_length", 0.0);
-    let asked = Prometheus::value(prometheus.address, "sum(weir_upstream_requests_total{code=\"200\"})").unwrap();
+    let asked = prometheus.value("sum(weir_upstream_requests_total{code=\"200\"})").unwrap();
     assert!(asked > blobs, "{asked} requests upstream for a manifest and {blobs} blobs");
-    assert_eq!(
-        Prometheus::value(prometheus.address, "sum(weir_upstream_requests_total{code!=\"200\"})").unwrap_or(0.0),
-        0.0
-    );
+    assert_eq!(prometheus.value("sum(weir_upstream_requests_total{code!=\"200\"})").unwrap_or(0.0), 0.0);
     for source in ["Debian", "PyPI", "npm"] {
         let query = format!("weir_advisory_source_updated_timestamp_seconds{{source=\"{source}\"}}");
-        let updated = Prometheus::value(prometheus.address, &query).unwrap_or_else(|| panic!("no {query}"));
+        let updated = prometheus.value(&query).unwrap_or_else(|| panic!("no {query}"));
         assert!((began..=unix_seconds()).contains(&updated), "{query} = {updated}, the test began at {began}");
     }
     promtool_finds_nothing(&get(weir.report, "/metrics").unwrap().body);

@@ -49,7 +49,7 @@ const ROWS: [&[&str]; 9] = [
     &["scan"],
     &["pull"],
     &["upstream"],
-    &["http", "metrics", "tasks"],
+    &["auth", "http", "metrics", "tasks"],
     &["clock"],
 ];
 

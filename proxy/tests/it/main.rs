@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "tests")]
 
 mod access;
+mod agent;
+#[path = "../api_server/mod.rs"]
+mod api_server;
 mod architecture;
 mod blobs;
 mod degraded;
@@ -16,3 +19,4 @@ mod scan;
 mod scans;
 mod snapshots;
 mod support;
+mod workloads;

@@ -49,7 +49,7 @@ pub(crate) async fn over(images: &[&BuiltImage], grace: Duration, feeds: &[(&str
 }
 
 /// A feed as the OSV bucket lays it out.
-fn write_feed(directory: &Path, records: &[Value]) {
+pub(crate) fn write_feed(directory: &Path, records: &[Value]) {
     std::fs::create_dir_all(directory).unwrap();
     let mut zip = zip::ZipWriter::new(std::fs::File::create(directory.join("all.zip")).unwrap());
     for record in records {

@@ -8,7 +8,7 @@ use weir_scanner::oci::Digest;
 
 use crate::support::{Answer, Image, Registry, Weir, get, request};
 
-fn check(name: &str, actual: &str) {
+pub(crate) fn check(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots").join(name);
     if std::env::var_os("WEIR_SNAPSHOTS").is_some_and(|value| value == "write") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -78,6 +78,11 @@ async fn names_and_labels_of_metrics() {
     let got = get(weir.report, "/metrics").await;
     assert!(got.header("content-type").unwrap().starts_with("text/plain"));
     let page = String::from_utf8(got.body).unwrap();
+    check("metrics.txt", &metric_names(&page));
+}
+
+/// Names, kinds and labels of what a page of metrics has, a line each.
+pub(crate) fn metric_names(page: &str) -> String {
     let mut lines = BTreeSet::new();
     for line in page.lines() {
         if let Some(kind) = line.strip_prefix("# TYPE ") {
@@ -88,5 +93,5 @@ async fn names_and_labels_of_metrics() {
             lines.insert(format!("{name} {{{}}}", keys.join(", ")));
         }
     }
-    check("metrics.txt", &(lines.into_iter().collect::<Vec<_>>().join("\n") + "\n"));
+    lines.into_iter().collect::<Vec<_>>().join("\n") + "\n"
 }

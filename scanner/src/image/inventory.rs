@@ -40,6 +40,18 @@ pub enum ScanStatus {
 }
 
 impl ScanStatus {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Scanning,
+        Self::Complete,
+        Self::Partial,
+        Self::Failed,
+        Self::Unsupported,
+        Self::NoAccess,
+        Self::NeverSeen,
+    ];
+
     /// The name in the report.
     pub const fn name(self) -> &'static str {
         match self {

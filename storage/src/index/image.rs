@@ -3,6 +3,7 @@
 //! Owns the invariant that an image has exactly one place in each order, that of its current row: both orders and the users
 //! of its layers move in the batch that writes the row.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -63,6 +64,28 @@ pub struct ImageRecord {
 pub struct ImageCursor {
     first_seen: i64,
     digest: Digest,
+}
+
+impl ImageCursor {
+    /// The place of an image first seen at `first_seen` (seconds since the epoch).
+    pub fn new(first_seen: i64, digest: Digest) -> Self {
+        Self { first_seen, digest }
+    }
+
+    /// The image.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The order of the list: first seen last first, those of one moment by digest.
+    pub fn order(&self, other: &Self) -> Ordering {
+        other.first_seen.cmp(&self.first_seen).then_with(|| self.digest.cmp(&other.digest))
+    }
+
+    /// Whether another place comes later in the list.
+    pub fn is_before(&self, other: &Self) -> bool {
+        self.order(other) == Ordering::Less
+    }
 }
 
 impl fmt::Display for ImageCursor {

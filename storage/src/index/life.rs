@@ -91,6 +91,11 @@ impl<'a> Life<'a> {
         self.index.write(batch)
     }
 
+    /// When a workload had an image, by the manifest's digest.
+    pub fn get(&self, workload: &WorkloadKey, image: &Digest) -> Result<Option<LifeRecord>, IndexError> {
+        self.index.get(Table::WorkloadLife, &key::encode(&(workload, image)))
+    }
+
     /// Every workload that had an image, by the manifest's digest, in order. Rows are read as the iterator advances.
     pub fn of_image(
         &self,

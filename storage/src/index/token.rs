@@ -43,6 +43,8 @@ pub struct TokenRecord {
     pub name: String,
     /// What its bearer may do.
     pub role: TokenRole,
+    /// The one cluster that an agent's bearer may tell of, once that is known; none for other roles.
+    pub cluster: Option<String>,
     /// SHA-256 of the secret.
     pub hash: [u8; 32],
     /// When it was made, seconds since the epoch.
@@ -95,6 +97,17 @@ impl<'a> Tokens<'a> {
         Ok(true)
     }
 
+    /// Says which cluster a token belongs to, unless that is known. Returns the cluster it belongs to; `None` where there is no such token.
+    pub fn bind(&self, id: &str, cluster: &str) -> Result<Option<String>, IndexError> {
+        let _guard = lock(&self.index.locks.tokens);
+        let Some(token) = self.get(id)? else { return Ok(None) };
+        if token.cluster.is_none() {
+            self.write(&TokenRecord { cluster: Some(cluster.to_owned()), ..token })?;
+            return Ok(Some(cluster.to_owned()));
+        }
+        Ok(token.cluster)
+    }
+
     fn write(&self, token: &TokenRecord) -> Result<(), IndexError> {
         let mut batch = Batch::new();
         batch.put(Table::Tokens, key::encode(&token.id), record::encode(token));
@@ -111,6 +124,7 @@ mod tests {
             id: id.into(),
             name: "ci".into(),
             role: TokenRole::Agent,
+            cluster: None,
             hash: [7; 32],
             created_at: 1,
             expires_at: Some(100),
@@ -137,5 +151,18 @@ mod tests {
         assert_eq!(index.tokens().get("a").unwrap(), Some(TokenRecord { revoked_at: Some(50), ..token("a") }));
         assert!(!index.tokens().revoke("b", 50).unwrap());
         assert_eq!(index.tokens().list().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_token_belongs_to_the_first_cluster_it_is_given() {
+        let index = Index::in_memory();
+        index.tokens().put(&token("a")).unwrap();
+        index.tokens().revoke("a", 50).unwrap();
+        for cluster in ["east", "west"] {
+            assert_eq!(index.tokens().bind("a", cluster).unwrap().as_deref(), Some("east"));
+        }
+        let bound = index.tokens().get("a").unwrap().unwrap();
+        assert_eq!((bound.cluster.as_deref(), bound.revoked_at), (Some("east"), Some(50)));
+        assert_eq!(index.tokens().bind("b", "east").unwrap(), None);
     }
 }

@@ -2,7 +2,8 @@
 
 use weir_scanner::oci::{Digest, Document, Index, MediaType, Platform, Reference, Selector};
 
-use super::failure::{Failure, RequestFailure};
+use super::failure::Failure;
+use crate::pull::FetchReason;
 use crate::pull::{Accept, Identity, Location, ManifestAnswer, Puller, Purpose};
 
 /// Images of one index that are scanned, where no platform is asked for.
@@ -20,17 +21,17 @@ pub(super) async fn fetch(
 ) -> Result<(Location, Vec<Digest>), Failure> {
     if !puller.knows(&reference.upstream) {
         let detail = format!("{:?} is not a configured upstream of this mirror", reference.upstream);
-        return Err(Failure::new(RequestFailure::UnknownUpstream, detail));
+        return Err(Failure::new(FetchReason::UnknownUpstream, detail));
     }
     let location = Location { upstream: reference.upstream.clone(), repository: reference.repository.clone() };
     if puller.is_restricted(&location) {
         let detail =
             format!("{} is read with its clients' credentials, and weir has none of its own", location.upstream);
-        return Err(Failure::new(RequestFailure::NoAccess, detail));
+        return Err(Failure::new(FetchReason::CredentialsNeeded, detail));
     }
     let selector = reference
         .selector()
-        .ok_or_else(|| Failure::new(RequestFailure::BadReference, "the reference has neither tag nor digest"))?;
+        .ok_or_else(|| Failure::new(FetchReason::BadReference, "the reference has neither tag nor digest"))?;
     let answer = manifest(puller, &location, &selector).await?;
     let images = match document(&answer)? {
         Document::Index(index) => children(puller, &location, &index, platform).await?,
@@ -46,7 +47,7 @@ async fn manifest(puller: &Puller, location: &Location, selector: &Selector) -> 
 }
 
 fn document(answer: &ManifestAnswer) -> Result<Document, Failure> {
-    Document::parse(&answer.bytes).map_err(|error| Failure::new(RequestFailure::NotAnImage, error.to_string()))
+    Document::parse(&answer.bytes).map_err(|error| Failure::new(FetchReason::NotAnImage, error.to_string()))
 }
 
 fn image(answer: &ManifestAnswer, document: &Document) -> Result<Digest, Failure> {
@@ -54,7 +55,7 @@ fn image(answer: &ManifestAnswer, document: &Document) -> Result<Digest, Failure
         Document::Image(manifest) if manifest.is_image() => Ok(answer.digest),
         _ => {
             let detail = format!("{} is {}, which is no container image", answer.digest, answer.media_type);
-            Err(Failure::new(RequestFailure::NotAnImage, detail))
+            Err(Failure::new(FetchReason::NotAnImage, detail))
         }
     }
 }
@@ -75,7 +76,7 @@ async fn children(
         match child {
             Ok(image) => images.push(image),
             // Registries hold indexes of which only some images were ever copied to them, and artifacts beside images.
-            Err(cause) if matches!(cause.kind, RequestFailure::NotFound | RequestFailure::NotAnImage) => {
+            Err(cause) if matches!(cause.kind, FetchReason::NotFound | FetchReason::NotAnImage) => {
                 failure = Some(cause);
             }
             Err(cause) => return Err(cause),
@@ -112,9 +113,9 @@ fn wanted(index: &Index, platform: Option<&Platform>) -> Result<Vec<Digest>, Fai
     Err(match platform {
         Some(platform) if !listed.is_empty() => {
             let detail = format!("there is no image for {platform}; there are {}", listed.join(", "));
-            Failure::new(RequestFailure::NotFound, detail)
+            Failure::new(FetchReason::NotFound, detail)
         }
-        _ => Failure::new(RequestFailure::NotAnImage, "the index lists no container image"),
+        _ => Failure::new(FetchReason::NotAnImage, "the index lists no container image"),
     })
 }
 
@@ -178,7 +179,7 @@ mod tests {
         ];
         let meant = |platform: Option<&str>| {
             let platform = platform.map(|platform| platform.parse().unwrap());
-            wanted(&index(&entries), platform.as_ref()).map_err(|failure| failure.kind.code())
+            wanted(&index(&entries), platform.as_ref()).map_err(|failure| failure.kind.name())
         };
         let named = |names: &[&str]| Ok(names.iter().map(|name| Digest::of(name.as_bytes())).collect::<Vec<_>>());
         assert_eq!(meant(None), named(&["amd", "arm6", "arm7", "bare"]));
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(meant(Some("linux/arm/v7")), named(&["arm7"]));
         assert_eq!(meant(Some("windows/amd64")), Err("not_found"));
         let none = index(&[("proof", Some("unknown/unknown"))]);
-        assert_eq!(wanted(&none, None).unwrap_err().kind.code(), "not_an_image");
+        assert_eq!(wanted(&none, None).unwrap_err().kind.name(), "not_an_image");
         let names: Vec<String> = (0..40).map(|n| n.to_string()).collect();
         let many: Vec<_> = names.iter().map(|name| (name.as_str(), Some("linux/amd64"))).collect();
         assert_eq!(wanted(&index(&many), None).unwrap().len(), MOST_IMAGES);

@@ -20,8 +20,6 @@ use crate::clock::Clock;
 use crate::pull::Puller;
 use crate::tasks::Tasks;
 
-pub use failure::RequestFailure;
-
 /// Requests that may wait or be worked on at once.
 const MOST_UNFINISHED: usize = 256;
 /// Requests worked on at once.

@@ -7,9 +7,10 @@ use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::{Digest, InvalidReference, Reference};
 use weir_storage::index::{ImageRecord, Index, IndexError, ScanRequestRecord, ScanRequestState};
 
-use super::failure::{Failure, RequestFailure};
+use super::failure::Failure;
 use super::images::{fetch, is_other};
 use super::{ScanRequests, Taken};
+use crate::pull::FetchReason;
 use crate::pull::Location;
 use crate::scan::Requested;
 use crate::tasks::TaskError;
@@ -59,7 +60,7 @@ impl ScanRequests {
         let work = async move { token.run_until_cancelled(requests.carry_out(record)).await.unwrap_or(Ok(())) };
         match self.0.parts.tasks.spawn("scan-request", work).await {
             Err(error @ TaskError::Panicked { .. }) => {
-                let failure = Failure::new(RequestFailure::Failed, error.to_string());
+                let failure = Failure::new(FetchReason::Failed, error.to_string());
                 self.note(&mut taken.record.clone(), failed(failure)).await
             }
             // One that was stopped is taken up again by the next start.
@@ -72,7 +73,7 @@ impl ScanRequests {
         let state = match self.scan(&mut record).await {
             Ok(()) => ScanRequestState::Done,
             Err(failure) => {
-                tracing::info!(image.reference = %record.reference, code = failure.kind.code(), "requested image cannot be scanned: {}", failure.detail);
+                tracing::info!(image.reference = %record.reference, code = failure.kind.name(), "requested image cannot be scanned: {}", failure.detail);
                 failed(failure)
             }
         };
@@ -83,7 +84,7 @@ impl ScanRequests {
         let reference: Reference = record
             .reference
             .parse()
-            .map_err(|error: InvalidReference| Failure::new(RequestFailure::BadReference, error.to_string()))?;
+            .map_err(|error: InvalidReference| Failure::new(FetchReason::BadReference, error.to_string()))?;
         self.note(record, ScanRequestState::Fetching).await?;
         let (location, images) = fetch(&self.0.parts.puller, &reference, record.platform.as_ref()).await?;
         record.images.clone_from(&images);
@@ -94,7 +95,7 @@ impl ScanRequests {
             (Some(wanted), [image]) if image.platform.as_ref().is_some_and(|found| is_other(found, wanted)) => {
                 let found = image.platform.as_ref().map(ToString::to_string).unwrap_or_default();
                 let detail = format!("there is no image for {wanted}; this one is for {found}");
-                Err(Failure::new(RequestFailure::NotFound, detail))
+                Err(Failure::new(FetchReason::NotFound, detail))
             }
             _ => Ok(()),
         }
@@ -114,7 +115,7 @@ impl ScanRequests {
             }
             if Instant::now() >= end {
                 let detail = format!("not read within {} minutes", DEADLINE.as_secs() / 60);
-                return Err(Failure::new(RequestFailure::Failed, detail));
+                return Err(Failure::new(FetchReason::Failed, detail));
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -129,7 +130,7 @@ impl ScanRequests {
                 Requested::Busy => waiting.push(digest),
                 Requested::NotStored => {
                     let detail = format!("the manifest {digest} could not be stored");
-                    return Err(Failure::new(RequestFailure::Failed, detail));
+                    return Err(Failure::new(FetchReason::Failed, detail));
                 }
             }
         }
@@ -145,7 +146,7 @@ impl ScanRequests {
 }
 
 fn failed(failure: Failure) -> ScanRequestState {
-    ScanRequestState::Failed { code: failure.kind.code().to_owned(), detail: failure.detail }
+    ScanRequestState::Failed { code: failure.kind.name().to_owned(), detail: failure.detail }
 }
 
 /// The images' rows, once each has one.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 use super::{Daemon, run, tool};
 
 /// containerd, and `ctr` to talk to it.
@@ -50,6 +52,31 @@ path = "{place}/opt"
         // The native snapshotter works on every file system, overlays included.
         pull.args(["images", "pull", "--snapshotter", "native", "--hosts-dir"]).arg(hosts).arg(reference);
         pull.output().unwrap()
+    }
+
+    /// The same for another platform than the machine's; it must succeed.
+    #[track_caller]
+    pub(crate) fn pull_platform(&self, hosts: &Path, reference: &str, platform: &str) {
+        let mut pull = ctr(&self.socket);
+        pull.args(["images", "pull", "--snapshotter", "native", "--platform", platform, "--hosts-dir"]).arg(hosts);
+        run(pull.arg(reference));
+    }
+
+    /// Its version, as it tells registries.
+    pub(crate) fn version(&self) -> String {
+        let text = run(ctr(&self.socket).arg("version"));
+        let server = text.split("Server:").nth(1).unwrap();
+        server.lines().find_map(|line| line.trim().strip_prefix("Version:")).unwrap().trim().to_owned()
+    }
+
+    /// Gives what it keeps as `reference` another name too.
+    pub(crate) fn tag(&self, reference: &str, name: &str) {
+        run(ctr(&self.socket).args(["images", "tag", reference, name]));
+    }
+
+    /// A JSON document of its content store.
+    pub(crate) fn document(&self, digest: &str) -> Value {
+        serde_json::from_str(&run(ctr(&self.socket).args(["content", "get", digest]))).unwrap()
     }
 
     /// The digest under which containerd keeps `reference`.

@@ -1,9 +1,11 @@
-//! A client that reads an answer byte by byte off a socket, and says whether its body was whole.
+//! A client that reads an answer byte by byte off a connection, and says whether its body was whole.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
+
+use super::tls::{Line, Trust};
 
 /// Without a byte for this long, an answer has failed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -32,7 +34,7 @@ impl Got {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: HashMap<String, String>,
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Line>>,
     read: Vec<u8>,
 }
 
@@ -41,7 +43,15 @@ pub(crate) struct Answer {
 /// # Errors
 /// The connection was refused, or broke before the headers had come.
 pub(crate) fn get(address: SocketAddr, target: &str) -> io::Result<Got> {
-    Ok(open(address, target)?.finish())
+    get_by(&Trust::default(), address, target)
+}
+
+/// The same of a server that may speak TLS.
+///
+/// # Errors
+/// As [`get`], and the server is not who it should be.
+pub(crate) fn get_by(trust: &Trust, address: SocketAddr, target: &str) -> io::Result<Got> {
+    Ok(open_by(trust, address, target)?.finish())
 }
 
 /// The same as far as the headers.
@@ -49,9 +59,15 @@ pub(crate) fn get(address: SocketAddr, target: &str) -> io::Result<Got> {
 /// # Errors
 /// As [`get`].
 pub(crate) fn open(address: SocketAddr, target: &str) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect(address)?;
+    open_by(&Trust::default(), address, target)
+}
+
+fn open_by(trust: &Trust, address: SocketAddr, target: &str) -> io::Result<Answer> {
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(IDLE))?;
+    let mut stream = trust.over(stream, address)?;
     write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    stream.flush()?;
     let mut reader = BufReader::new(stream);
     let line = line(&mut reader)?;
     let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok());

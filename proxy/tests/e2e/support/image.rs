@@ -41,6 +41,18 @@ impl DemoImage {
         self.document(layout, &format!("blobs/{}/{}", digest.algorithm().name(), digest.hex()))
     }
 
+    /// The blobs of a layout, as files.
+    pub(crate) fn blobs(&self, layout: &str) -> Vec<PathBuf> {
+        let blobs = self.directory.join(layout).join("blobs/sha256").canonicalize().unwrap();
+        std::fs::read_dir(blobs).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// The size of a blob of a layout.
+    pub(crate) fn size(&self, layout: &str, digest: &Digest) -> u64 {
+        let file = self.directory.join(layout).join("blobs").join(digest.algorithm().name()).join(digest.hex());
+        file.metadata().unwrap().len()
+    }
+
     /// Sizes of the configuration and the layers of tag `1`, as its manifest states them.
     pub(crate) fn blob_sizes(&self, layout: &str) -> Vec<u64> {
         let manifest = self.blob(layout, &self.digest(layout, "1"));

@@ -5,8 +5,12 @@ mod containerd;
 mod feed;
 mod http;
 mod image;
+mod kubernetes;
+mod layout;
 mod process;
+mod prometheus;
 mod registry;
+mod tls;
 mod upstream;
 mod weir;
 
@@ -16,12 +20,16 @@ use std::time::{Duration, Instant};
 
 pub(crate) use containerd::Containerd;
 pub(crate) use feed::{advisories, expected_findings, feed_counts, write_feed};
-pub(crate) use http::{Got, get, open};
+pub(crate) use http::{Got, get, get_by, open};
 pub(crate) use image::DemoImage;
+pub(crate) use kubernetes::Kubernetes;
+pub(crate) use layout::{layout_of, layout_of_both, small_image};
 pub(crate) use process::{Daemon, free_port, run, tool};
+pub(crate) use prometheus::Prometheus;
 pub(crate) use registry::Registry;
+pub(crate) use tls::{NodeAuthority, ServerCertificate, Trust};
 pub(crate) use upstream::{Pace, Upstream};
-pub(crate) use weir::Weir;
+pub(crate) use weir::{Weir, configure};
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(5);

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Daemon, get};
+use super::{Daemon, Trust, get_by};
 
 /// `weir serve` over a data directory, ready.
 pub(crate) struct Weir {
     pub(crate) mirror: SocketAddr,
     pub(crate) report: SocketAddr,
+    /// How both are spoken to.
+    pub(crate) trust: Trust,
     /// From its start until `/readyz` answered 200.
     pub(crate) start: Duration,
     pub(crate) data: PathBuf,
@@ -37,8 +39,17 @@ impl Weir {
         Self::start_in(directory, &directory.join("data"), settings)
     }
 
+    /// The same for settings that have it serve over TLS.
+    pub(crate) fn start_tls(directory: &Path, settings: &[(&str, &str)], trust: &Trust) -> Self {
+        Self::launch(directory, &directory.join("data"), settings, trust.clone())
+    }
+
     /// The same with the data elsewhere; the log stays in `directory`.
     pub(crate) fn start_in(directory: &Path, data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::launch(directory, data, settings, Trust::default())
+    }
+
+    fn launch(directory: &Path, data: &Path, settings: &[(&str, &str)], trust: Trust) -> Self {
         let log = directory.join("weir.log");
         // Each process says in its own log where it listens.
         if let Err(error) = std::fs::remove_file(&log) {
@@ -46,18 +57,21 @@ impl Weir {
         }
         let began = Instant::now();
         let mut daemon = Daemon::start("weir", directory, Self::binary(), |command| {
-            configure(command, settings);
-            command.env("WEIR_LISTEN__MIRROR", "127.0.0.1:0").env("WEIR_LISTEN__REPORT", "127.0.0.1:0");
-            command.env("WEIR_LOG__FORMAT", "json").arg("serve").arg("--data").arg(data);
+            let usual = [("LISTEN__MIRROR", "127.0.0.1:0"), ("LISTEN__REPORT", "127.0.0.1:0"), ("LOG__FORMAT", "json")];
+            // What a test sets itself comes last.
+            configure(command, &[&usual[..], settings].concat());
+            command.arg("serve").arg("--data").arg(data);
         });
         let (mirror, report) = daemon.wait_until("weir said where it listens", 30, |daemon| addresses(&daemon.log()));
-        daemon.wait_until("weir is ready", 30, |_| get(report, "/readyz").ok().filter(|answer| answer.status == 200));
-        Self { mirror, report, start: began.elapsed(), data: data.to_owned(), daemon }
+        daemon.wait_until("weir is ready", 30, |_| {
+            get_by(&trust, report, "/readyz").ok().filter(|answer| answer.status == 200)
+        });
+        Self { mirror, report, trust, start: began.elapsed(), data: data.to_owned(), daemon }
     }
 
     /// The mirror as a URL.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.mirror)
+        format!("{}://{}", self.trust.scheme(), self.mirror)
     }
 
     /// A blob of a repository, asked for by the path of any client.
@@ -68,18 +82,38 @@ impl Weir {
     /// A document of the report's API that must be there.
     #[track_caller]
     pub(crate) fn ask(&self, target: &str) -> Value {
-        let answer = get(self.report, target).unwrap();
+        let answer = get_by(&self.trust, self.report, target).unwrap();
         assert_eq!(answer.status, 200, "{target}: {}", answer.text());
         answer.json()
+    }
+
+    /// What `are` finds in the items of a list of the report's API, once it finds something; panics with the last list otherwise.
+    #[track_caller]
+    pub(crate) fn until<T>(&self, list: &str, seconds: u64, mut are: impl FnMut(&[Value]) -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            let items = self.items(list);
+            if let Some(found) = are(&items) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{list}: after {seconds} s still {}", Value::from(items));
+            std::thread::sleep(super::LOOK);
+        }
+    }
+
+    /// The items of a list of the report's API.
+    #[track_caller]
+    pub(crate) fn items(&self, list: &str) -> Vec<Value> {
+        self.ask(&format!("/api/v1/{list}"))["items"].as_array().unwrap().clone()
     }
 
     /// The image's report once it is read completely and matched.
     #[track_caller]
     pub(crate) fn result(&mut self, digest: &str, query: &str, seconds: u64) -> Value {
         let target = format!("/api/v1/images/{digest}/report{query}");
-        let report = self.report;
+        let (report, trust) = (self.report, self.trust.clone());
         self.daemon.wait_until("the image is read and matched", seconds, |_| {
-            let answer = get(report, &target).ok().filter(|answer| answer.status == 200)?.json();
+            let answer = get_by(&trust, report, &target).ok().filter(|answer| answer.status == 200)?.json();
             let done = answer["scan"]["status"] == "complete" && answer["scan"]["matched_at"].is_string();
             done.then_some(answer)
         })
@@ -104,7 +138,8 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn configure(command: &mut Command, settings: &[(&str, &str)]) {
+/// Gives a command these settings, and none of the environment's.
+pub(crate) fn configure(command: &mut Command, settings: &[(&str, &str)]) {
     for (name, _) in std::env::vars_os() {
         let name_text = name.to_string_lossy().to_ascii_uppercase();
         // Loopback is reached without a proxy, and the settings of whoever runs the tests are not the tests'.

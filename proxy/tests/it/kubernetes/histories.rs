@@ -6,9 +6,8 @@ use proptest::prelude::*;
 use weir_proxy::workload::watch::WatchOptions;
 use weir_storage::index::WatchedKind;
 
-use super::sample;
-use super::server::{Act, ApiServer, Behaviour, Streams};
 use super::watching::{Watching, brisk};
+use crate::api_server::{Act, ApiServer, Behaviour, Streams, sample};
 
 /// The kinds that take part: one of each form, and one that is metadata only in a group.
 const KINDS: [WatchedKind; 3] = [WatchedKind::Pod, WatchedKind::Node, WatchedKind::ReplicaSet];
@@ -115,7 +114,7 @@ async fn happen(server: &ApiServer, obstacles: &Obstacles, watching: Option<&Wat
         Step::EndWatches => server.end_watches(),
         Step::Cut(bytes) => obstacles.add(Act::Cut(bytes)),
         Step::Refuse(code) => obstacles.add(Act::Refuse(code, "AsTheTestWants")),
-        Step::Compact => server.change(super::store::Store::compact),
+        Step::Compact => server.change(crate::api_server::Store::compact),
         Step::Restart => server.restart(),
         Step::Settle => {
             if let Some(watching) = watching {
@@ -133,6 +132,11 @@ async fn happen(server: &ApiServer, obstacles: &Obstacles, watching: Option<&Wat
 async fn settle(server: &ApiServer, watching: &Watching) {
     watching.until_listed().await;
     watching.until("the view equals the server's objects", |view| view.objects == *server.store().records()).await;
+    // Both were folded from the same, so there is nothing to wait for; only the server may have gone on, and it has not.
+    watching.view(|view| {
+        assert!(view.state.is_whole());
+        assert_eq!(view.held(), *server.store().records(), "what weir holds");
+    });
 }
 
 proptest! {

@@ -13,8 +13,8 @@ use weir_proxy::workload::client::connect;
 use weir_storage::index::{ClusterObject, ContainerRecord, ContainerState, WatchedKind};
 
 use super::View;
-use super::server::kubeconfig;
 use super::watching::{Watching, brisk};
+use crate::api_server::kubeconfig;
 use crate::support::eventually;
 
 const ADMINISTRATOR: &str = "token-of-the-administrator";
@@ -169,7 +169,7 @@ fn object(kind: WatchedKind, name: &str) -> Value {
         WatchedKind::StatefulSet => json!({"serviceName": name, "selector": selector, "template": template}),
         _ => json!({"selector": selector, "template": template}),
     };
-    json!({"apiVersion": super::sample::api_version(kind), "kind": kind.name(), "metadata": {"name": name, "labels": {"app": name}},
+    json!({"apiVersion": crate::api_server::api_version(kind), "kind": kind.name(), "metadata": {"name": name, "labels": {"app": name}},
         "spec": spec})
 }
 
@@ -195,7 +195,7 @@ async fn a_real_api_server_is_watched() {
     for namespace in ["shop", "weir"] {
         post(&client, "/api/v1/namespaces", &json!({"metadata": {"name": namespace}})).await;
     }
-    let rights: Vec<Value> = serde_saphyr::from_multiple(super::rbac::MANIFEST).unwrap();
+    let rights: Vec<Value> = serde_saphyr::from_multiple(crate::api_server::MANIFEST).unwrap();
     for document in rights {
         let path = match document["kind"].as_str().unwrap() {
             "ServiceAccount" => "/api/v1/namespaces/weir/serviceaccounts",

@@ -1,13 +1,17 @@
-//! What a receiver makes of what a watch tells: the state that is compared with the server's.
+//! What a receiver makes of what a watch tells: the states that are compared with the server's. One is folded here in the plainest
+//! way, the other is weir's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use weir_proxy::workload::ClusterState;
 use weir_proxy::workload::watch::Observed;
-use weir_storage::index::{ClusterObject, ObjectKey, WatchedKind};
+use weir_storage::index::{ClusterChange, ClusterObject, ObjectKey, WatchedKind};
 
 /// The folded state.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct View {
+    /// What weir itself makes of the same.
+    pub(crate) state: ClusterState,
     pub(crate) objects: BTreeMap<ObjectKey, ClusterObject>,
     staged: BTreeMap<WatchedKind, BTreeMap<ObjectKey, ClusterObject>>,
     /// How many whole lists there were.
@@ -24,6 +28,7 @@ pub(crate) struct View {
 impl View {
     /// Takes one fact, and checks that it may come now.
     pub(crate) fn apply(&mut self, observed: Observed) {
+        self.fold(observed.clone());
         match observed {
             Observed::Begin(kind) => {
                 *self.begun.entry(kind).or_default() += 1;
@@ -52,6 +57,41 @@ impl View {
             Observed::Failed { kind, error } => self.failed.push((kind, error)),
             Observed::Unavailable { kind, reason } => self.unavailable.push((kind, reason)),
         }
+    }
+
+    /// Takes one fact into weir's own state, and checks that what it says of differences is what there was.
+    fn fold(&mut self, observed: Observed) {
+        let state = &mut self.state;
+        match observed {
+            Observed::Begin(kind) => state.begin(kind),
+            Observed::Listed(object) => state.stage(object),
+            Observed::End(kind) => {
+                let of_kind = |objects: &mut dyn Iterator<Item = ClusterObject>| -> BTreeMap<ObjectKey, ClusterObject> {
+                    objects.map(|object| (object.key(), object)).filter(|(key, _)| key.kind == kind).collect()
+                };
+                let before = of_kind(&mut state.objects());
+                let told: BTreeSet<ObjectKey> = state.end(kind).into_iter().collect();
+                let after = of_kind(&mut state.objects());
+                let names: BTreeSet<&ObjectKey> = before.keys().chain(after.keys()).collect();
+                let differing = names.into_iter().filter(|name| before.get(name) != after.get(name));
+                assert_eq!(told, differing.cloned().collect(), "what a list of {kind:?} changed");
+            }
+            Observed::Set(object) => {
+                let differs = state.get(&object.key()).as_ref() != Some(&object);
+                assert_eq!(state.apply(ClusterChange::Set(object)), differs);
+            }
+            Observed::Gone(key) => {
+                let was_there = state.get(&key).is_some();
+                assert_eq!(state.apply(ClusterChange::Gone(key)), was_there);
+            }
+            Observed::Unavailable { kind, .. } => state.unavailable(kind),
+            Observed::Alive(_) | Observed::Failed { .. } => {}
+        }
+    }
+
+    /// What weir's own state holds.
+    pub(crate) fn held(&self) -> BTreeMap<ObjectKey, ClusterObject> {
+        self.state.objects().map(|object| (object.key(), object)).collect()
     }
 
     fn changed(&mut self, kind: WatchedKind) {

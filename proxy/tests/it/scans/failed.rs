@@ -42,13 +42,13 @@ async fn each_failure_of_the_upstream_has_its_code() {
     .await;
     let weir = Weir::over(&registry.url()).await;
     for (repository, code) in [
-        ("secret", "no_access"),
-        ("denied", "no_access"),
+        ("secret", "denied"),
+        ("denied", "denied"),
         ("none", "not_found"),
         ("chart", "not_an_image"),
         ("empty", "not_an_image"),
         ("limited", "rate_limited"),
-        ("broken", "unreachable"),
+        ("broken", "upstream_failed"),
     ] {
         assert_eq!(failure(&weir, &format!("team/{repository}:1")).await.0, code, "{repository}");
     }
@@ -72,6 +72,6 @@ async fn an_upstream_read_with_clients_credentials_is_never_asked_in_weir_s_own_
     let settings =
         [("UPSTREAM__0__NAME", "ghcr.io"), ("UPSTREAM__0__URL", url.as_str()), ("UPSTREAM__0__ACCESS", "client")];
     let weir = Weir::start(&settings).await;
-    assert_eq!(failure(&weir, "ghcr.io/team/app:1").await.0, "no_access");
+    assert_eq!(failure(&weir, "ghcr.io/team/app:1").await.0, "credentials_needed");
     assert_eq!(registry.asked().len(), 0);
 }

@@ -19,7 +19,7 @@ pub(crate) fn arm() -> BuiltImage {
 }
 
 /// An index of several images and an attestation, in the first one's place.
-fn indexed(images: &[&BuiltImage], architectures: &[&str]) -> BuiltImage {
+pub(crate) fn indexed(images: &[&BuiltImage], architectures: &[&str]) -> BuiltImage {
     let mut entries: Vec<Value> = images
         .iter()
         .zip(architectures)

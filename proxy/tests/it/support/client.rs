@@ -48,6 +48,14 @@ pub(crate) async fn head(address: SocketAddr, target: &str) -> Got {
     request(address, "HEAD", target, &[]).await
 }
 
+/// POST with headers and a body.
+pub(crate) async fn post(address: SocketAddr, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Got {
+    let length = body.len().to_string();
+    let mut all = vec![("Content-Length", length.as_str())];
+    all.extend(headers);
+    send(address, "POST", target, &all, body).await
+}
+
 /// One request on a connection of its own.
 pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)]) -> Got {
     send(address, method, target, headers, b"").await

@@ -5,6 +5,7 @@ mod client;
 mod registry;
 mod weir;
 
-pub(crate) use client::{Got, get, get_with, head, request, send};
-pub(crate) use registry::{Answer, Ask, Ending, Gate, Image, Registry, noise, read_ask, truth};
+pub(crate) use crate::api_server::{Ask, Gate};
+pub(crate) use client::{Got, get, get_with, head, post, request, send};
+pub(crate) use registry::{Answer, Ending, Image, Registry, noise, truth};
 pub(crate) use weir::{Weir, eventually};

@@ -63,7 +63,7 @@ impl Weir {
         Self { mirror: app.mirror, report: app.report, clock, app, directory }
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 

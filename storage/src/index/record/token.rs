@@ -13,6 +13,7 @@ struct StoredTokenV1 {
     id: String,
     name: String,
     role: StoredTokenRole,
+    cluster: Option<String>,
     hash: [u8; 32],
     created_at: i64,
     expires_at: Option<i64>,
@@ -21,15 +22,15 @@ struct StoredTokenV1 {
 
 impl From<&TokenRecord> for StoredTokenV1 {
     fn from(token: &TokenRecord) -> Self {
-        let TokenRecord { id, name, role, hash, created_at, expires_at, revoked_at } = token.clone();
-        Self { id, name, role: role.into(), hash, created_at, expires_at, revoked_at }
+        let TokenRecord { id, name, role, cluster, hash, created_at, expires_at, revoked_at } = token.clone();
+        Self { id, name, role: role.into(), cluster, hash, created_at, expires_at, revoked_at }
     }
 }
 
 impl From<StoredTokenV1> for TokenRecord {
     fn from(stored: StoredTokenV1) -> Self {
-        let StoredTokenV1 { id, name, role, hash, created_at, expires_at, revoked_at } = stored;
-        Self { id, name, role: role.into(), hash, created_at, expires_at, revoked_at }
+        let StoredTokenV1 { id, name, role, cluster, hash, created_at, expires_at, revoked_at } = stored;
+        Self { id, name, role: role.into(), cluster, hash, created_at, expires_at, revoked_at }
     }
 }
 

@@ -8,9 +8,8 @@ use weir_proxy::workload::watch::WatchOptions;
 use weir_storage::index::WatchedKind;
 
 use super::{failed, lists, pod, server, until_equal, watching};
-use crate::kubernetes::server::kubeconfig;
-use crate::kubernetes::watching::brisk;
-use crate::kubernetes::{Act, Behaviour, View, Watching, sample};
+use crate::api_server::{Act, Behaviour, kubeconfig, sample};
+use crate::kubernetes::{View, Watching, brisk};
 use crate::support::Gate;
 
 #[tokio::test]

@@ -9,9 +9,8 @@ use weir_proxy::workload::watch::{WatchOptions, server_version};
 use weir_storage::index::WatchedKind;
 
 use super::{failed, lists, paged, pod, server, until_equal, watching};
-use crate::kubernetes::answer::RESOURCES;
-use crate::kubernetes::watching::brisk;
-use crate::kubernetes::{Act, Behaviour, Streams, View, Watching, sample};
+use crate::api_server::{Act, Behaviour, RESOURCES, Streams, sample};
+use crate::kubernetes::{View, Watching, brisk};
 use crate::support::Gate;
 
 #[tokio::test]

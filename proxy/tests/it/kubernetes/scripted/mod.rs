@@ -7,7 +7,8 @@ mod watches;
 use weir_storage::index::{ClusterObject, WatchedKind};
 
 use super::watching::brisk;
-use super::{ApiServer, Behaviour, Streams, View, Watching, sample};
+use super::{View, Watching};
+use crate::api_server::{ApiServer, Behaviour, Streams, sample};
 
 fn pod(number: u32, state: u32) -> ClusterObject {
     sample(WatchedKind::Pod, number, state)

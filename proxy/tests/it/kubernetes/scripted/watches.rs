@@ -8,10 +8,8 @@ use weir_proxy::workload::watch::{Observed, watch};
 use weir_storage::index::WatchedKind;
 
 use super::{lists, pod, server, until_equal, watching};
-use crate::kubernetes::answer::RESOURCES;
-use crate::kubernetes::store::Store;
-use crate::kubernetes::watching::brisk;
-use crate::kubernetes::{Act, Behaviour, Streams, sample};
+use crate::api_server::{Act, Behaviour, RESOURCES, Store, Streams, sample};
+use crate::kubernetes::brisk;
 use crate::support::{Gate, eventually};
 
 #[tokio::test]

@@ -90,6 +90,7 @@ pub(super) fn token() -> TokenRecord {
         id: "t1".into(),
         name: "agent of default".into(),
         role: TokenRole::Agent,
+        cluster: Some("default".into()),
         hash: std::array::from_fn(|at| u8::try_from(at).unwrap()),
         created_at: 1_700_000_000,
         expires_at: Some(1_800_000_000),

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use weir_storage::index::ObjectKey;
 
 use super::answer::{Question, event, line, status};
+use super::ask::Ask;
 use super::server::{Behaviour, Shared, Streams};
 use super::store::Store;
-use crate::support::Ask;
 
 /// An answer.
 pub(super) enum Reply {

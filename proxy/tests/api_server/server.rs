@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use weir_storage::index::WatchedKind;
 
 use super::answer::status;
-use super::rbac::Rules;
+use super::ask::{Ask, Gate, read_ask};
 use super::reply::{Reply, reply};
+use super::rules::Rules;
 use super::store::Store;
 use super::stream::WatchStream;
-use crate::support::{Ask, Gate, read_ask};
 
 /// Whether the server streams lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use weir_storage::index::{ObjectKey, WatchedKind};
 
+use super::ask::Ask;
 use super::sample::api_version;
-use crate::support::Ask;
 
 /// The kinds with their plural names.
 pub(crate) const RESOURCES: [(WatchedKind, &str); 9] = [

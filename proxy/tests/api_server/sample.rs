@@ -7,9 +7,10 @@ use weir_storage::index::{
     WatchedKind,
 };
 
-/// A whole number of seconds, as the API's times are.
-const CREATED_AT: i64 = 1_772_359_200;
-const CREATED: &str = "2026-03-01T10:00:00Z";
+/// When objects were made: a whole number of seconds, as the API's times are.
+pub(crate) const CREATED_AT: i64 = 1_772_359_200;
+/// The same as the API says it.
+pub(crate) const CREATED: &str = "2026-03-01T10:00:00Z";
 
 /// The object of a kind with this number; another `state` is another state of it.
 pub(crate) fn sample(kind: WatchedKind, number: u32, state: u32) -> ClusterObject {

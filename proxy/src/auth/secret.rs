@@ -1,0 +1,132 @@
+//! The text of a token, `weir_<id>_<secret>`, and the hash by which its secret is known again.
+//!
+//! The secret has 256 random bits, so nobody can guess it from its hash however fast hashing is: SHA-256 does where a
+//! password would need a slow function.
+
+use weir_scanner::oci::Digest;
+
+/// The first word of every token, by which scanners for leaked secrets know one.
+const PREFIX: &str = "weir";
+/// The digits of base 32 after RFC 4648, in lower case: five bits each, and a double click marks all of them.
+const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// Digits of an id: 40 bits, told apart by the index where two should meet.
+const ID_DIGITS: usize = 8;
+/// Random bytes of a secret.
+const SECRET_BYTES: usize = 32;
+
+/// The operating system gave no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no random bytes")]
+pub struct SecretError;
+
+/// A token's two parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parts<'a> {
+    pub(super) id: &'a str,
+    pub(super) secret: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// The parts of a token as it was presented; `None` where it is none of ours.
+    pub(super) fn of(token: &'a str) -> Option<Self> {
+        let (prefix, rest) = token.split_once('_')?;
+        let (id, secret) = rest.split_once('_')?;
+        let length = (SECRET_BYTES * 8).div_ceil(5);
+        let sound = prefix == PREFIX
+            && id.len() == ID_DIGITS
+            && secret.len() == length
+            && id.bytes().chain(secret.bytes()).all(|byte| DIGITS.contains(&byte));
+        sound.then_some(Self { id, secret })
+    }
+}
+
+/// A new id.
+pub(super) fn new_id() -> Result<String, SecretError> {
+    Ok(base32(&random::<{ ID_DIGITS * 5 / 8 }>()?))
+}
+
+/// A new secret.
+pub(super) fn new_secret() -> Result<String, SecretError> {
+    Ok(base32(&random::<SECRET_BYTES>()?))
+}
+
+/// The token of an id and its secret.
+pub(super) fn token(id: &str, secret: &str) -> String {
+    format!("{PREFIX}_{id}_{secret}")
+}
+
+/// What is kept of a secret.
+pub(super) fn hash(secret: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(Digest::of(secret.as_bytes()).bytes());
+    hash
+}
+
+/// Whether two hashes are equal, in a time that does not tell how much of them is.
+pub(super) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    let difference = one.iter().zip(other).fold(0, |found, (one, other)| std::hint::black_box(found | (one ^ other)));
+    difference == 0
+}
+
+/// Bytes of the operating system's generator, through the TLS provider that is there anyway.
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], SecretError> {
+    let mut bytes = [0; LENGTH];
+    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).map_err(|_| SecretError)?;
+    Ok(bytes)
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity((bytes.len() * 8).div_ceil(5));
+    let (mut held, mut bits) = (0_u32, 0);
+    for byte in bytes {
+        held = (held << 8 | u32::from(*byte)) & 0xfff;
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(DIGITS[(held >> bits & 31) as usize]));
+        }
+    }
+    if bits > 0 {
+        text.push(char::from(DIGITS[(held << (5 - bits) & 31) as usize]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_32_is_the_standards() {
+        // RFC 4648 section 10, without padding.
+        for (bytes, text) in [("", ""), ("f", "my"), ("fo", "mzxq"), ("foo", "mzxw6"), ("foobar", "mzxw6ytboi")] {
+            assert_eq!(base32(bytes.as_bytes()), text);
+        }
+        assert_eq!(base32(&[0xff; 32]), format!("{}{}", "7".repeat(51), "q"));
+    }
+
+    #[test]
+    fn a_token_has_its_parts_and_nothing_else_does() {
+        let (id, secret) = (new_id().unwrap(), new_secret().unwrap());
+        let whole = token(&id, &secret);
+        assert_eq!(whole.len(), 4 + 1 + 8 + 1 + 52);
+        assert_eq!(Parts::of(&whole), Some(Parts { id: &id, secret: &secret }));
+        assert_ne!(new_secret().unwrap(), secret);
+        let mut broken = vec![String::new(), "weir".into(), "weir__".into(), format!("{whole}a"), format!(" {whole}")];
+        broken.extend([whole.to_uppercase(), whole.replacen("weir", "wier", 1), token(&secret, &id)]);
+        for token in broken {
+            assert_eq!(Parts::of(&token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_equal_only_where_every_byte_is() {
+        let one = hash("a");
+        assert!(same(&one, &hash("a")) && !same(&one, &hash("b")));
+        for place in [0, 31] {
+            let mut other = one;
+            other[place] ^= 1;
+            assert!(!same(&one, &other));
+        }
+    }
+}

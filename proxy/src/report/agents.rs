@@ -1,0 +1,165 @@
+//! `agents/{cluster}/snapshot` and `agents/{cluster}/deltas`: where agents report, by a token of their own.
+//!
+//! Owns the request: the token, the encoding and the size of its body, and what each refusal says. What a message means is the
+//! intake's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use weir_storage::index::{Index, TokenRole};
+
+use super::access::verify;
+use super::problem::Problem;
+use super::{json, only};
+use crate::auth::is_cluster_name;
+use crate::clock::Clock;
+use crate::http::Body;
+use crate::workload::intake::{Intake, IntakeError, Message};
+use crate::workload::wire::{self, MAX_BODY_BYTES, WireError};
+
+/// Bodies held in memory at once; a further one waits.
+const BODIES: usize = 16;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// When an agent that has to wait may come again, in seconds.
+const RETRY_SECONDS: &str = "5";
+
+/// The agents' door. Clones share it.
+#[derive(Clone)]
+pub struct Agents {
+    index: Index,
+    clock: Clock,
+    intake: Intake,
+    bodies: Arc<Semaphore>,
+}
+
+/// Why a request is not answered with 200.
+enum Refusal {
+    /// Later it may be accepted.
+    Later(&'static str),
+    /// As the problem says.
+    Problem(Problem),
+}
+
+impl Agents {
+    /// A door before `intake`; tokens are those of `index`.
+    pub fn new(index: Index, clock: Clock, intake: Intake) -> Self {
+        Self { index, clock, intake, bodies: Arc::new(Semaphore::new(BODIES)) }
+    }
+}
+
+/// Which message a path's last segment names.
+pub(super) fn message(segment: &str) -> Option<Message> {
+    match segment {
+        "snapshot" => Some(Message::Snapshot),
+        "deltas" => Some(Message::Deltas),
+        _ => None,
+    }
+}
+
+/// Answers one message of an agent about `cluster`.
+pub(super) async fn agents<B>(agents: &Agents, cluster: &str, message: Message, request: Request<B>) -> Response<Body>
+where
+    B: hyper::body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if request.method() != Method::POST {
+        return only("POST");
+    }
+    agents.take(cluster, message, request).await.unwrap_or_else(Refusal::response)
+}
+
+impl Agents {
+    async fn take<B>(&self, cluster: &str, message: Message, request: Request<B>) -> Result<Response<Body>, Refusal>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let agent = verify(&self.index, self.clock.now(), request.headers()).await?;
+        if agent.role != TokenRole::Agent {
+            return Err(Problem::new(StatusCode::FORBIDDEN, "a token of role agent is needed here").into());
+        }
+        if !is_cluster_name(cluster) {
+            return Err(Problem::bad_request(format!("{cluster:?} is no cluster's name")).into());
+        }
+        // Whoever may not report as this cluster does not get to send a body.
+        if agent.cluster.as_deref().is_some_and(|own| own != cluster) {
+            return Err(IntakeError::OtherCluster.into());
+        }
+        let gzip = is_gzip(request.headers())?;
+        let _room = self.bodies.acquire().await.map_err(|_| Refusal::Later("weir is stopping"))?;
+        let body = read(request.into_body()).await?;
+        let body =
+            if gzip { body } else { wire::gzip(&body).map_err(WireError::Gzip).map_err(IntakeError::from)?.into() };
+        let accepted = self.intake.take(message, cluster, &agent, body).await?;
+        Ok(json(&accepted)?)
+    }
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
+    match headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(false),
+        Some(b"gzip") => Ok(true),
+        Some(_) => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "bodies are JSON, plain or with Content-Encoding: gzip",
+        )),
+    }
+}
+
+async fn read<B>(body: B) -> Result<Bytes, Refusal>
+where
+    B: hyper::body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IntakeError::from(WireError::TooLarge).into()),
+        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}")).into()),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into()),
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<IntakeError> for Refusal {
+    fn from(error: IntakeError) -> Self {
+        let status = match &error {
+            IntakeError::Wire(WireError::TooLarge) | IntakeError::TooManyObjects(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            IntakeError::Wire(_) => StatusCode::BAD_REQUEST,
+            IntakeError::Resync(_) => {
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).with("resync", Value::Bool(true)).into();
+            }
+            IntakeError::OtherCluster | IntakeError::Local(_) => StatusCode::FORBIDDEN,
+            IntakeError::Busy => return Self::Later("too many snapshots are on their way"),
+            IntakeError::Index(cause) => {
+                tracing::error!(error = %cause, "what an agent reported could not be kept");
+                return Self::Later("the index cannot be used");
+            }
+        };
+        Problem::new(status, error.to_string()).into()
+    }
+}
+
+impl Refusal {
+    fn response(self) -> Response<Body> {
+        match self {
+            Self::Problem(problem) => problem.response(),
+            Self::Later(why) => {
+                let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).response();
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+                response
+            }
+        }
+    }
+}
