@@ -80,7 +80,7 @@ impl Report {
         json(&Page { items, next_cursor })
     }
 
-    /// Forgets a cluster that is gone for good: one that an agent reported and that is not heard of any more.
+    /// Forgets a cluster that is gone for good: one that is not heard of any more, and that the server does not watch itself.
     pub(super) async fn remove_cluster(&self, name: &str, parameters: &Parameters) -> Result<Response<Body>, Problem> {
         parameters.only(&[])?;
         let statuses = self.clusters.statuses(self.clock.now());
@@ -88,7 +88,7 @@ impl Report {
             return Err(Problem::not_found(format!("the cluster {name:?}")));
         };
         let conflict = |detail: &str| Err(Problem::new(StatusCode::CONFLICT, detail));
-        if status.source == ClusterSource::Local {
+        if self.clusters.is_watched(name) {
             return conflict("this server watches the cluster itself: set cluster.kubernetes to \"off\" first");
         }
         if status.freshness != Freshness::Stale {

@@ -38,6 +38,8 @@ struct Cluster {
     record: ClusterRecord,
     /// Whether the state was whole before this process began; what it has until it is listed anew is what was heard last.
     was_whole: bool,
+    /// Whether the server watches it itself now: one it watched before a restart with other settings is heard of no more.
+    is_watched: bool,
     /// What is in the state and not yet in the index; only of the cluster the server watches itself.
     unwritten: HashSet<ObjectKey>,
     /// They were too many to remember.
@@ -89,7 +91,7 @@ pub struct ClusterStatus {
     pub kubernetes_version: Option<String>,
     /// The agent's version, where there is one.
     pub agent_version: Option<String>,
-    /// Its pods and nodes.
+    /// Its pods.
     pub pods: usize,
     /// Its nodes.
     pub nodes: usize,
@@ -134,6 +136,7 @@ impl Clusters {
             })
         });
         cluster.record.source = ClusterSource::Local;
+        cluster.is_watched = true;
         cluster.state.unsettle();
     }
 
@@ -187,11 +190,15 @@ impl Clusters {
         }
     }
 
+    /// Whether the server watches the cluster itself.
+    pub fn is_watched(&self, name: &str) -> bool {
+        self.lock().get(name).is_some_and(|cluster| cluster.is_watched)
+    }
+
     /// Forgets a cluster. The index's rows are the caller's.
-    pub fn remove(&self, name: &str) -> bool {
-        let removed = self.lock().remove(name).is_some();
+    pub fn remove(&self, name: &str) {
+        self.lock().remove(name);
         self.0.changed.send_modify(|count| *count += 1);
-        removed
     }
 
     /// What is said of each cluster, in the order of their names.
@@ -221,14 +228,6 @@ impl Clusters {
                 .collect()
         };
         clusters.iter().flat_map(of).collect()
-    }
-
-    /// The platforms of the nodes of every cluster, each once.
-    pub fn platforms(&self) -> Vec<weir_scanner::oci::Platform> {
-        let clusters = self.lock();
-        let nodes = clusters.values().flat_map(|cluster| cluster.state.nodes());
-        let platforms: std::collections::BTreeSet<_> = nodes.filter_map(|(_, node)| node.platform.clone()).collect();
-        platforms.into_iter().collect()
     }
 
     /// Writes some of what the server's own watch brought and the index does not have. Blocks. Answers whether more is left.
@@ -294,6 +293,7 @@ impl Cluster {
             state: ClusterState::default(),
             record,
             was_whole: false,
+            is_watched: false,
             unwritten: HashSet::new(),
             uncounted: false,
             written_at: 0,
@@ -364,7 +364,9 @@ impl Cluster {
         let silent = match &self.record.source {
             ClusterSource::Agent { .. } => now - self.record.synced_at > STALE_SECONDS,
             // A cluster in which nothing happens is silent too: only a watch that fails says that it cannot be heard.
-            ClusterSource::Local => self.failures.values().any(|(since, _)| now - since > STALE_SECONDS),
+            ClusterSource::Local => {
+                !self.is_watched || self.failures.values().any(|(since, _)| now - since > STALE_SECONDS)
+            }
         };
         match (silent, self.state.is_whole()) {
             (true, _) => Freshness::Stale,

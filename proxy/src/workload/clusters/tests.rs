@@ -83,3 +83,17 @@ fn what_happened_while_weir_was_away_is_written_over_what_was_there() {
     write_all(&clusters, &index);
     assert_eq!(stored(&index), ["b", "c"]);
 }
+
+#[test]
+fn a_cluster_that_weir_watched_once_and_no_longer_does_is_stale() {
+    let index = Index::in_memory();
+    let clusters = Clusters::load(&index).unwrap();
+    clusters.begin_local("c", 1);
+    list(&clusters, &["a"]);
+    write_all(&clusters, &index);
+    assert_eq!(clusters.statuses(1)[0].freshness, Freshness::Live);
+
+    let clusters = Clusters::load(&index).unwrap();
+    let status = &clusters.statuses(2)[0];
+    assert_eq!((status.freshness, status.nodes, clusters.is_watched("c")), (Freshness::Stale, 1, false));
+}
