@@ -1,7 +1,7 @@
 //! Measures weir over a large cluster: `workloads WEIR DATA [PODS] [EVENTS]`.
 //!
 //! Takes the binary, a data directory that `fleet` left (its images are those that run), how many pods (50,000) and how many of their
-//! events a second (500). Serves the cluster's API itself, on a loopback port: pods of 12 KB in 100 namespaces, 20 of them a
+//! events a second (500). Serves the cluster's API itself, on a loopback port: pods of 13 KB in 100 namespaces, 20 of them a
 //! deployment, lists as streams. Starts weir twice over the data: without the cluster, for what it takes idle, and with it. Prints one
 //! figure a line: from the start to a report that has every running image judged, memory, processor time under churn, how long after
 //! its event a pod is in the report, and what a scrape takes.

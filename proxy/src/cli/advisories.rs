@@ -11,12 +11,13 @@ use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 use weir_config::Config;
 
-use super::{DataArgs, running, table};
+use super::{DataArgs, running};
 use crate::admin::local::LocalRequest;
 use crate::advisory::{AdvisoryParts, AdvisoryService, CveSources, FeedSource, RefreshLine};
 use crate::app::{FeedLine, cve_sources, feed_lines, feed_source, import, open_index, refresh};
 use crate::clock::{Clock, age, rfc3339};
 use crate::metrics::Metrics;
+use crate::report::columns;
 use crate::tasks::Tasks;
 
 #[derive(Debug, Subcommand)]
@@ -154,7 +155,7 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn import_table(lines: &[RefreshLine]) -> Table {
-    let mut table = table(&["ECOSYSTEM", "RECORDS", "CHANGED", "SKIPPED", "OUTCOME"], &[1, 2, 3]);
+    let mut table = columns(&["ECOSYSTEM", "RECORDS", "CHANGED", "SKIPPED", "OUTCOME"], &[1, 2, 3]);
     for line in lines {
         let shown = |count: Option<u64>| count.map_or_else(String::new, |count| count.to_string());
         let (records, changed) = (shown(line.records), shown(line.changed));
@@ -164,7 +165,7 @@ fn import_table(lines: &[RefreshLine]) -> Table {
 }
 
 fn status_table(feeds: &[FeedLine], now: i64) -> Table {
-    let mut table = table(&["FEED", "RECORDS", "NEWEST RECORD", "FETCHED", "LAST ERROR"], &[1]);
+    let mut table = columns(&["FEED", "RECORDS", "NEWEST RECORD", "FETCHED", "LAST ERROR"], &[1]);
     for feed in feeds {
         let newest = feed
             .as_of

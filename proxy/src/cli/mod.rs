@@ -15,7 +15,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::de::DeserializeOwned;
 
 use crate::admin::local::{LocalRequest, ask};
@@ -125,18 +124,6 @@ async fn running<T: DeserializeOwned>(
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// A table as commands print them; `numbers` are the columns that are aligned to the right.
-fn table(header: &[&str], numbers: &[usize]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
-    for column in numbers {
-        if let Some(column) = table.column_mut(*column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
 }
 
 /// The environment's variables; a value that is not UTF-8 is no setting of ours.

@@ -8,11 +8,12 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 
-use super::{DataArgs, running, table};
+use super::{DataArgs, running};
 use crate::admin::local::LocalRequest;
 use crate::app::open_index;
 use crate::auth::{NewToken, TokenLine, Tokens};
 use crate::clock::{Clock, rfc3339};
+use crate::report::columns;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -99,7 +100,7 @@ async fn revoke(id: String, directory: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn token_table(lines: &[TokenLine], now: i64) -> Table {
-    let mut table = table(&["ID", "NAME", "ROLE", "CLUSTER", "CREATED", "EXPIRES", "STATE"], &[]);
+    let mut table = columns(&["ID", "NAME", "ROLE", "CLUSTER", "CREATED", "EXPIRES", "STATE"], &[]);
     for line in lines {
         table.add_row([
             &line.id,

@@ -1,11 +1,11 @@
 //! Instruments of the advisories: how fresh each feed is and how its refreshes went.
 
+use std::sync::{Arc, OnceLock};
+
 use prometheus::{
     IntCounterVec, IntGaugeVec, Opts, Registry, register_int_counter_vec_with_registry,
     register_int_gauge_vec_with_registry,
 };
-use std::sync::{Arc, OnceLock};
-
 use weir_scanner::oci::Digest;
 use weir_storage::index::{EventKind, FindingEvent};
 

@@ -20,7 +20,8 @@ impl InventoryMetrics {
         Ok(metrics)
     }
 
-    /// Replaces every series by these. A family's labels must be unique among its samples, as [`gauges`] makes them.
+    /// Replaces every series by these. The labels of a family must be unique among its samples: Prometheus refuses the whole page where
+    /// they are not.
     pub fn publish(&self, families: Vec<MetricFamily>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = families;
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -28,7 +28,7 @@ const BODIES: usize = 16;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// When an agent that has to wait may come again, in seconds.
-const RETRY_SECONDS: &str = "5";
+const RETRY_SECONDS: u32 = 5;
 
 /// The agents' door. Clones share it.
 #[derive(Clone)]
@@ -37,14 +37,6 @@ pub struct Agents {
     clock: Clock,
     intake: Intake,
     bodies: Arc<Semaphore>,
-}
-
-/// Why a request is not answered with 200.
-enum Refusal {
-    /// Later it may be accepted.
-    Later(&'static str),
-    /// As the problem says.
-    Problem(Problem),
 }
 
 impl Agents {
@@ -72,33 +64,33 @@ where
     if request.method() != Method::POST {
         return only("POST");
     }
-    agents.take(cluster, message, request).await.unwrap_or_else(Refusal::response)
+    agents.take(cluster, message, request).await.unwrap_or_else(|problem| problem.response())
 }
 
 impl Agents {
-    async fn take<B>(&self, cluster: &str, message: Message, request: Request<B>) -> Result<Response<Body>, Refusal>
+    async fn take<B>(&self, cluster: &str, message: Message, request: Request<B>) -> Result<Response<Body>, Problem>
     where
         B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let agent = verify(&self.index, self.clock.now(), request.headers()).await?;
         if agent.role != TokenRole::Agent {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "a token of role agent is needed here").into());
+            return Err(Problem::new(StatusCode::FORBIDDEN, "a token of role agent is needed here"));
         }
         if !is_cluster_name(cluster) {
-            return Err(Problem::bad_request(format!("{cluster:?} is no cluster's name")).into());
+            return Err(Problem::bad_request(format!("{cluster:?} is no cluster's name")));
         }
         // Whoever may not report as this cluster does not get to send a body.
         if agent.cluster.as_deref().is_some_and(|own| own != cluster) {
             return Err(IntakeError::OtherCluster.into());
         }
         let gzip = is_gzip(request.headers())?;
-        let _room = self.bodies.acquire().await.map_err(|_| Refusal::Later("weir is stopping"))?;
+        let _room = self.bodies.acquire().await.map_err(|_| later("weir is stopping"))?;
         let body = read(request.into_body()).await?;
         let body =
             if gzip { body } else { wire::gzip(&body).map_err(WireError::Gzip).map_err(IntakeError::from)?.into() };
         let accepted = self.intake.take(message, cluster, &agent, body).await?;
-        Ok(json(&accepted)?)
+        json(&accepted)
     }
 }
 
@@ -113,7 +105,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-async fn read<B>(body: B) -> Result<Bytes, Refusal>
+async fn read<B>(body: B) -> Result<Bytes, Problem>
 where
     B: hyper::body::Body<Data = Bytes> + Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -121,45 +113,31 @@ where
     match tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IntakeError::from(WireError::TooLarge).into()),
-        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}")).into()),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time").into()),
+        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     }
 }
 
-impl From<Problem> for Refusal {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-impl From<IntakeError> for Refusal {
+impl From<IntakeError> for Problem {
     fn from(error: IntakeError) -> Self {
         let status = match &error {
             IntakeError::Wire(WireError::TooLarge) | IntakeError::TooManyObjects(_) => StatusCode::PAYLOAD_TOO_LARGE,
             IntakeError::Wire(_) => StatusCode::BAD_REQUEST,
             IntakeError::Resync(_) => {
-                return Problem::new(StatusCode::CONFLICT, error.to_string()).with("resync", Value::Bool(true)).into();
+                return Problem::new(StatusCode::CONFLICT, error.to_string()).with("resync", Value::Bool(true));
             }
             IntakeError::OtherCluster | IntakeError::Local(_) => StatusCode::FORBIDDEN,
-            IntakeError::Busy => return Self::Later("too many snapshots are on their way"),
+            IntakeError::Busy => return later("too many snapshots are on their way"),
             IntakeError::Index(cause) => {
                 tracing::error!(error = %cause, "what an agent reported could not be kept");
-                return Self::Later("the index cannot be used");
+                return later("the index cannot be used");
             }
         };
-        Problem::new(status, error.to_string()).into()
+        Problem::new(status, error.to_string())
     }
 }
 
-impl Refusal {
-    fn response(self) -> Response<Body> {
-        match self {
-            Self::Problem(problem) => problem.response(),
-            Self::Later(why) => {
-                let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).response();
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
-                response
-            }
-        }
-    }
+/// The same request may be accepted later.
+fn later(why: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).retry_after(RETRY_SECONDS)
 }

@@ -159,7 +159,7 @@ fn choose(digest: Digest, known: Vec<Known>, wanted: Option<&Platform>) -> Resul
     let mut seen: Vec<Known> = known
         .into_iter()
         .filter(|known| known.record.is_some())
-        .filter(|known| wanted.is_none_or(|wanted| known.platform().is_some_and(|platform| matches(&platform, wanted))))
+        .filter(|known| wanted.is_none_or(|wanted| known.platform().is_some_and(|platform| platform.is_for(wanted))))
         .collect();
     match (seen.len(), seen.pop()) {
         (1, Some(Known { target, record: Some(record) })) => Ok((target.manifest, record)),
@@ -175,11 +175,4 @@ fn choose(digest: Digest, known: Vec<Known>, wanted: Option<&Platform>) -> Resul
             Err(problem.with("platforms", json!(listed)))
         }
     }
-}
-
-/// A platform asked for without a variant takes any.
-fn matches(platform: &Platform, wanted: &Platform) -> bool {
-    platform.os == wanted.os
-        && platform.architecture == wanted.architecture
-        && wanted.variant.as_ref().is_none_or(|variant| platform.variant.as_ref() == Some(variant))
 }

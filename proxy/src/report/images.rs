@@ -13,7 +13,6 @@ use super::filter::{ImageFacts, ImageFilter, ImageStatus, OF_IMAGES, OF_WORKLOAD
 use super::fleet::{FleetView, Known, RunningImage};
 use super::list::{Page, limit, reference};
 use super::problem::Problem;
-use super::resources::status_at_rest;
 use super::{Parameters, Report, json};
 use crate::clock::rfc3339;
 use crate::http::Body;
@@ -240,6 +239,11 @@ impl<'a> ImageContext<'a> {
 /// When an image was first seen: by its row, or to run.
 fn first_seen(image: &RunningImage) -> i64 {
     image.posture().map_or(image.first_seen, |posture| posture.record.first_seen)
+}
+
+/// How an image that does not run now is used, last used at `last` (seconds since the epoch).
+fn status_at_rest(last: i64, idle_seconds: i64, now: i64) -> ImageStatus {
+    if now.saturating_sub(last) <= idle_seconds { ImageStatus::Idle } else { ImageStatus::Retired }
 }
 
 /// What a filter looks at in an image that has a row.

@@ -47,6 +47,7 @@ pub use fleet::{
     Due, FindingCounts, Fleet, FleetParts, FleetView, Judged, Known, Place, Posture, RetentionParts, RunningImage,
     forget_unused,
 };
+pub(crate) use format::columns;
 pub use format::{Format, Terminal, render, table};
 
 /// The report's service. Clones share everything.

@@ -12,7 +12,7 @@ use weir_scanner::oci::Digest;
 use weir_scanner::verdict::SeverityCounts;
 use weir_storage::index::{ContainerKind, Index, IndexError, LifeRecord, WorkloadKey};
 
-use super::filter::{ImageFilter, ImageStatus, OF_WORKLOADS, WorkloadFilter};
+use super::filter::{ImageFilter, OF_WORKLOADS, WorkloadFilter};
 use super::fleet::{FleetView, Known, RunningImage, image_of, running_images};
 use super::list::{Page, limit};
 use super::problem::Problem;
@@ -366,9 +366,4 @@ fn affected(
         items.insert(key, item);
     }
     Ok(items)
-}
-
-/// How an image that does not run now is used, last used at `last` (seconds since the epoch).
-pub(super) fn status_at_rest(last: i64, idle_seconds: i64, now: i64) -> ImageStatus {
-    if now.saturating_sub(last) <= idle_seconds { ImageStatus::Idle } else { ImageStatus::Retired }
 }

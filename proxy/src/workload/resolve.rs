@@ -144,10 +144,7 @@ fn for_platform(targets: &[AliasTarget], platform: Option<&Platform>) -> Result<
         return Ok(None);
     }
     let Some(wanted) = platform else { return Err(Unresolved::PlatformUnknown) };
-    let fits = |target: &&AliasTarget| {
-        let found = target.platform.as_ref();
-        found.is_some_and(|found| found.os == wanted.os && found.architecture == wanted.architecture)
-    };
+    let fits = |target: &&AliasTarget| target.platform.as_ref().is_some_and(|found| found.is_for(wanted));
     let mut fitting: Vec<&AliasTarget> = targets.iter().filter(fits).collect();
     if fitting.len() > 1 {
         // A node tells no variant. Of several, the one without is for all of them, and v8 is what every arm64 machine is.

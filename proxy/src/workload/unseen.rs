@@ -191,9 +191,7 @@ impl Unseen {
         match Document::parse(&answer.bytes) {
             Ok(Document::Image(manifest)) if manifest.config.digest == config => Ok(()),
             Ok(Document::Index(index)) => {
-                let fits = |found: &Platform| {
-                    platform.is_some_and(|wanted| found.os == wanted.os && found.architecture == wanted.architecture)
-                };
+                let fits = |found: &Platform| platform.is_some_and(|wanted| found.is_for(wanted));
                 for child in index.manifests.iter().filter(|child| child.platform.as_ref().is_some_and(fits)) {
                     let answer = self.fetch_one(name, Selector::Digest(child.digest)).await?;
                     if let Ok(Document::Image(manifest)) = Document::parse(&answer.bytes)

@@ -22,6 +22,13 @@ impl Platform {
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
     }
+
+    /// Whether this is the platform that is asked for. One asked for without a variant takes any.
+    pub fn is_for(&self, wanted: &Self) -> bool {
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && wanted.variant.as_ref().is_none_or(|variant| self.variant.as_ref() == Some(variant))
+    }
 }
 
 impl fmt::Display for Platform {
@@ -57,6 +64,13 @@ impl FromStr for Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_platform_asked_for_without_a_variant_takes_any() {
+        let is_for = |found: &str, wanted: &str| found.parse::<Platform>().unwrap().is_for(&wanted.parse().unwrap());
+        assert!(is_for("linux/arm/v7", "linux/arm") && is_for("linux/arm/v7", "linux/arm/v7"));
+        assert!(!is_for("linux/arm", "linux/arm/v7") && !is_for("linux/arm64", "linux/arm"));
+    }
 
     #[test]
     fn a_platform_reads_as_it_prints() {

@@ -30,11 +30,6 @@ impl FindingCounts {
             *mine += theirs;
         }
     }
-
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.0.iter().flatten().sum()
-    }
 }
 
 fn place(severity: Severity) -> usize {

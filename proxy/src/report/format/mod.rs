@@ -16,6 +16,7 @@ mod table;
 mod word;
 
 pub(super) use accept::negotiate;
+pub(crate) use table::columns;
 pub use table::{Terminal, table};
 
 use super::document::ResultDocument;

@@ -3,8 +3,7 @@
 use weir_scanner::oci::{Digest, Document, Index, MediaType, Platform, Reference, Selector};
 
 use super::failure::Failure;
-use crate::pull::FetchReason;
-use crate::pull::{Accept, Identity, Location, ManifestAnswer, Puller, Purpose};
+use crate::pull::{Accept, FetchReason, Identity, Location, ManifestAnswer, Puller, Purpose};
 
 /// Images of one index that are scanned, where no platform is asked for.
 const MOST_IMAGES: usize = 16;
@@ -99,7 +98,7 @@ fn wanted(index: &Index, platform: Option<&Platform>) -> Result<Vec<Digest>, Fai
         })
     };
     let of_platform =
-        |found: Option<&Platform>| platform.is_none_or(|wanted| found.is_some_and(|found| is_of(found, wanted)));
+        |found: Option<&Platform>| platform.is_none_or(|wanted| found.is_some_and(|found| found.is_for(wanted)));
     let mut found: Vec<Digest> = Vec::new();
     for entry in images().filter(|entry| of_platform(entry.platform.as_ref())) {
         if found.len() < MOST_IMAGES && !found.contains(&entry.digest) {
@@ -119,18 +118,11 @@ fn wanted(index: &Index, platform: Option<&Platform>) -> Result<Vec<Digest>, Fai
     })
 }
 
-/// Whether an image is one that was asked for; a platform asked for without a variant takes any.
-fn is_of(platform: &Platform, wanted: &Platform) -> bool {
-    platform.os == wanted.os
-        && platform.architecture == wanted.architecture
-        && wanted.variant.as_ref().is_none_or(|variant| platform.variant.as_ref() == Some(variant))
-}
-
 /// Whether an image's own word on its platform speaks against the one asked for. Configurations often leave the variant out.
 pub(super) fn is_other(platform: &Platform, wanted: &Platform) -> bool {
     let bare = platform.variant.is_none() && wanted.variant.is_some();
     let wanted = if bare { &Platform { variant: None, ..wanted.clone() } } else { wanted };
-    !is_of(platform, wanted)
+    !platform.is_for(wanted)
 }
 
 #[cfg(test)]

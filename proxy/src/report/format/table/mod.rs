@@ -87,7 +87,7 @@ impl Page {
 }
 
 /// An empty table, each of its columns after one space, these of them to the right.
-fn columns(header: &[&str], numbers: &[usize]) -> Table {
+pub(crate) fn columns(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     for column in numbers {
