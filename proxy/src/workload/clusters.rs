@@ -138,6 +138,8 @@ impl Clusters {
         cluster.record.source = ClusterSource::Local;
         cluster.is_watched = true;
         cluster.state.unsettle();
+        drop(clusters);
+        self.0.changed.send_modify(|count| *count += 1);
     }
 
     /// Takes the version that the API server of a cluster the server watches itself tells.

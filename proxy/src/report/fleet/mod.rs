@@ -7,6 +7,8 @@ mod posture;
 #[cfg(test)]
 mod properties;
 mod retention;
+#[cfg(test)]
+mod sample;
 mod series;
 mod view;
 
@@ -84,43 +86,35 @@ impl Fleet {
 
     /// Makes the fleet whenever something changed, until cancelled.
     pub async fn run(self, parts: FleetParts) {
-        let FleetParts { clusters, index, blobs, unseen, due, metrics, tasks, clock } = parts;
-        let token = tasks.token();
-        let class = PermitClass::new("fleet", 1);
-        let mut changed = clusters.changed();
-        let mut maker = Maker {
-            inventory: InventoryMaker::new(clusters, index.clone()),
-            life: LifeKeeper::default(),
-            postures: HashMap::new(),
-            exploited: None,
-            running: HashSet::new(),
-            index,
-            blobs,
-            unseen: unseen.clone(),
-            due,
-            metrics,
-        };
+        let (token, class) = (parts.tasks.token(), PermitClass::new("fleet", 1));
+        let mut changed = parts.clusters.changed();
+        let mut maker = Maker::new(&parts);
         loop {
             let began = Instant::now();
-            let now = clock.now();
-            let made = tasks.blocking("fleet", &class, move || {
+            let now = parts.clock.now();
+            let made = parts.tasks.blocking("fleet", &class, move || {
                 let made = maker.make(now);
                 (maker, made)
             });
-            let Ok((back, made)) = made.await else {
-                self.0.made.send_replace(true);
-                return;
-            };
-            maker = back;
-            match made {
-                Ok(view) => {
-                    unseen.look(&view.inventory);
-                    self.set(Arc::new(view));
+            // Without a cluster nothing runs, whatever is scanned meanwhile.
+            let mut rests = false;
+            match made.await {
+                Ok((back, made)) => {
+                    maker = back;
+                    match made {
+                        Ok(view) => {
+                            rests = view.inventory.clusters.is_empty();
+                            parts.unseen.look(&view.inventory);
+                            self.set(Arc::new(view));
+                        }
+                        Err(error) => {
+                            tracing::error!(%error, "what runs where could not be worked out");
+                            maker.start_over();
+                        }
+                    }
                 }
-                Err(error) => {
-                    tracing::error!(%error, "what runs where could not be worked out");
-                    maker.start_over();
-                }
+                // The log has the panic; the next making begins from nothing.
+                Err(_) => maker = Maker::new(&parts),
             }
             self.0.made.send_replace(true);
             if token.run_until_cancelled(tokio::time::sleep_until(began + PAUSE)).await.is_none() {
@@ -129,7 +123,7 @@ impl Fleet {
             tokio::select! {
                 () = token.cancelled() => return,
                 _ = changed.changed() => {}
-                () = tokio::time::sleep(IDLE) => {}
+                () = tokio::time::sleep(IDLE), if !rests => {}
             }
         }
     }
@@ -153,6 +147,21 @@ struct Maker {
 }
 
 impl Maker {
+    fn new(parts: &FleetParts) -> Self {
+        Self {
+            inventory: InventoryMaker::new(parts.clusters.clone(), parts.index.clone()),
+            life: LifeKeeper::default(),
+            postures: HashMap::new(),
+            exploited: None,
+            running: HashSet::new(),
+            index: parts.index.clone(),
+            blobs: parts.blobs.clone(),
+            unseen: parts.unseen.clone(),
+            due: parts.due.clone(),
+            metrics: parts.metrics.clone(),
+        }
+    }
+
     fn make(&mut self, now: i64) -> Result<FleetView, IndexError> {
         let (inventory, touched) = self.inventory.make(now)?;
         // A disk that is full keeps no times; what runs is shown all the same.

@@ -7,11 +7,11 @@ use std::time::Duration;
 use prometheus::proto::MetricFamily;
 use proptest::prelude::*;
 use weir_scanner::finding::Severity;
-use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::Digest;
-use weir_storage::index::{ClusterSource, ContainerKind, ImageRecord, WorkloadKey};
+use weir_storage::index::{ClusterSource, ContainerKind, WorkloadKey};
 
 use super::posture::{Due, Judged, Posture};
+use super::sample::image_record;
 use super::series::families;
 use super::view::{FleetView, Known, RunningImage, running_images};
 use crate::metrics::Metrics;
@@ -56,24 +56,6 @@ fn workload(number: usize, cluster: usize, namespace: &str, uses: &[(Option<usiz
     }
 }
 
-fn record() -> ImageRecord {
-    ImageRecord {
-        status: ScanStatus::Complete,
-        reasons: Vec::new(),
-        platform: None,
-        config: Digest::of(b"config"),
-        layers: Vec::new(),
-        history: Vec::new(),
-        base: None,
-        names: Vec::new(),
-        access_restricted: false,
-        first_seen: 0,
-        last_pulled: None,
-        inventory_fingerprint: None,
-        matched_at: None,
-    }
-}
-
 /// A fleet of clusters that run these images, made as the maker makes it.
 fn fleet(clusters: usize, images: &[Image], users: &[User], namespace: impl Fn(usize) -> String) -> FleetView {
     let mut workloads: Vec<Vec<Workload>> = vec![Vec::new(); clusters];
@@ -88,7 +70,7 @@ fn fleet(clusters: usize, images: &[Image], users: &[User], namespace: impl Fn(u
             for digest in running_images(workload) {
                 let number = (0..images.len()).find(|number| self::digest(*number) == digest).unwrap();
                 let judged = images[number].as_deref().map(Judged::sample);
-                let known = Known::Seen(Arc::new(Posture { record: record(), judged }));
+                let known = Known::Seen(Arc::new(Posture { record: image_record(), judged }));
                 let image = RunningImage { known, users: Vec::new(), first_seen: 0 };
                 running.entry(digest).or_insert(image).users.push((cluster, index));
             }

@@ -109,27 +109,13 @@ fn last_use(record: &ImageRecord) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use weir_scanner::image::ScanStatus;
     use weir_storage::index::{LifeRecord, WorkloadKey};
 
+    use super::super::sample::image_record;
     use super::*;
 
     fn image(first_seen: i64, last_pulled: Option<i64>) -> ImageRecord {
-        ImageRecord {
-            status: ScanStatus::Complete,
-            reasons: Vec::new(),
-            platform: None,
-            config: Digest::of(b"config"),
-            layers: Vec::new(),
-            history: Vec::new(),
-            base: None,
-            names: Vec::new(),
-            access_restricted: false,
-            first_seen,
-            last_pulled,
-            inventory_fingerprint: None,
-            matched_at: None,
-        }
+        ImageRecord { first_seen, last_pulled, ..image_record() }
     }
 
     #[test]
