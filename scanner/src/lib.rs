@@ -14,6 +14,7 @@
 pub mod advisory;
 pub mod content;
 pub mod detect;
+pub mod exception;
 pub mod finding;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;

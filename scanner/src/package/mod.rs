@@ -4,6 +4,7 @@ mod distribution;
 mod ecosystem;
 mod end_of_life;
 mod purl;
+mod purl_identity;
 mod purl_parse;
 mod python;
 
@@ -11,6 +12,7 @@ pub use distribution::Distribution;
 pub use ecosystem::Ecosystem;
 pub use end_of_life::{EndOfLife, end_of_life, end_of_life_table_date, runtime_end_of_life};
 pub use purl::package_url;
+pub use purl_identity::PackageIdentity;
 pub use purl_parse::{PackageUrl, PurlError};
 pub(crate) use python::python_name;
 

@@ -59,13 +59,13 @@ fn split_epoch(kind: PackageType, version: &str) -> (Option<&str>, &str) {
 }
 
 /// Whether the namespace is the distribution that built the package.
-fn is_vendors(kind: PackageType) -> bool {
+pub(super) fn is_vendors(kind: PackageType) -> bool {
     use PackageType::{Alpm, Apk, Deb, Opkg, Rpm};
     matches!(kind, Alpm | Apk | Deb | Opkg | Rpm)
 }
 
 /// Whether the type's names are written in lower case. npm's are not: the registry has old names that differ in case alone.
-fn is_lowercase(kind: PackageType) -> bool {
+pub(super) fn is_lowercase(kind: PackageType) -> bool {
     use PackageType::{Alpm, Apk, Bitnami, Composer, Deb, Golang, Hex, Luarocks, Otp, Pub, Pypi};
     matches!(kind, Alpm | Apk | Bitnami | Composer | Deb | Golang | Hex | Luarocks | Otp | Pub | Pypi)
 }
@@ -100,7 +100,7 @@ fn vendor(kind: PackageType, distribution: Option<&Distribution>) -> &str {
 }
 
 /// Percent-encodes all but letters, digits, `.-_~` and the colon.
-fn encode(url: &mut String, text: &str) {
+pub(super) fn encode(url: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' | b':' => url.push(char::from(byte)),
