@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::file::{Node, Origin};
 use crate::problem::Problem;
 use crate::reader::{Check, Table};
-use crate::section::{advisory, auth, cluster, data, listen, log, report, scan, upstream};
+use crate::section::{advisory, auth, cluster, data, listen, log, report, scan, upstream, webhook};
 use crate::{env, file};
 
 /// What a check found.
@@ -69,6 +69,7 @@ fn read(check: &Check<'_>, root: &Node) -> Option<Config> {
     let report = root.section("report", report::read);
     let address = listen.as_ref().map(|listen| listen.report);
     let auth = root.section("auth", |table| auth::read(table, address));
+    let webhooks = webhook::read(&mut root);
     let log = root.section("log", log::read);
     root.close();
     Some(Config {
@@ -80,6 +81,7 @@ fn read(check: &Check<'_>, root: &Node) -> Option<Config> {
         cluster: cluster?,
         report: report?,
         auth: auth?,
+        webhooks: webhooks?,
         log: log?,
     })
 }
@@ -98,7 +100,7 @@ mod tests {
     use crate::setting::{Form, SETTINGS};
 
     /// A text that writes every table, so that each section is read in full.
-    const EVERY_TABLE: &str = "[listen.tls]\n[[upstream]]\n[auth.oidc]\n";
+    const EVERY_TABLE: &str = "[listen.tls]\n[[upstream]]\n[auth.oidc]\n[[webhook]]\n";
 
     #[test]
     fn the_list_of_settings_and_the_sections_know_the_same_keys() {

@@ -12,6 +12,7 @@ use crate::section::log::LogSection;
 use crate::section::report::ReportSection;
 use crate::section::scan::ScanSection;
 use crate::section::upstream::UpstreamSection;
+use crate::section::webhook::WebhookSection;
 
 /// Settings without any mistake.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Config {
     pub report: ReportSection,
     /// Who may use the report.
     pub auth: AuthSection,
+    /// Whom it tells what happens; no name twice.
+    pub webhooks: Vec<WebhookSection>,
     /// How weir logs.
     pub log: LogSection,
 }

@@ -51,5 +51,6 @@ pub use section::log::{LogFormat, LogSection};
 pub use section::report::{ReportSection, Severity};
 pub use section::scan::ScanSection;
 pub use section::upstream::{Access, BUILT_IN, UpstreamSection};
+pub use section::webhook::{NoticeKind, WebhookFormat, WebhookSection};
 pub use setting::{DefaultValue, Form, SETTINGS, Setting};
 pub use size::{ByteSize, ByteSizeError};

@@ -2,7 +2,7 @@
 //! report, and the commands.
 //!
 //! Inside, imports go down only: `cli` · `app` · `distribution`, `report`, `admin` · `advisory`, `workload` · `scan` ·
-//! `pull` · `upstream` · `auth`, `http`, `metrics`, `tasks`. `tests/it/architecture.rs` checks it.
+//! `pull`, `oidc` · `upstream` · `auth`, `http`, `metrics`, `tasks`. `tests/it/architecture.rs` checks it.
 #![cfg_attr(
     test,
     allow(
@@ -23,6 +23,8 @@ pub mod clock;
 pub mod distribution;
 pub mod http;
 pub mod metrics;
+pub mod notify;
+pub mod oidc;
 pub mod pull;
 pub mod report;
 pub mod scan;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -15,6 +16,10 @@ pub struct AuthSection {
     pub anonymous: Anonymous,
     /// Whether metrics and health need credentials as well.
     pub protect_metrics: bool,
+    /// How long a session may last; over 0.
+    pub session_lifetime: Duration,
+    /// How long a session may go unused; over 0.
+    pub session_idle: Duration,
     /// How people sign in, if they can.
     pub oidc: Option<OidcSection>,
 }
@@ -50,6 +55,10 @@ pub struct OidcSection {
     pub client_id: String,
     /// The file that holds the client's secret, to be read again when it changes.
     pub client_secret_file: Option<PathBuf>,
+    /// The authorities the provider proves itself by, instead of the system's, to be read again when they change.
+    pub ca_file: Option<PathBuf>,
+    /// What the provider is asked for beside `openid`.
+    pub scopes: Vec<String>,
     /// The claim of the ID token that decides the role.
     pub role_claim: String,
     /// The values of the claim that make a viewer.
@@ -73,6 +82,8 @@ pub(crate) fn read(table: &mut Table<'_>, report: Option<SocketAddr>) -> Option<
         ],
     );
     let protect_metrics = table.boolean("protect_metrics");
+    let session_lifetime = table.positive_duration("session_lifetime");
+    let session_idle = table.positive_duration("session_idle");
     let oidc = table.section("oidc", |oidc| if oidc.is_given() { read_oidc(oidc) } else { None });
     if let (Some(Anonymous::Role(role)), Some(report)) = (anonymous, report)
         && !report.ip().is_loopback()
@@ -84,13 +95,21 @@ pub(crate) fn read(table: &mut Table<'_>, report: Option<SocketAddr>) -> Option<
         };
         table.warn("anonymous", format!("everyone who reaches {report} may {may} without signing in"));
     }
-    Some(AuthSection { anonymous: anonymous?, protect_metrics: protect_metrics?, oidc })
+    Some(AuthSection {
+        anonymous: anonymous?,
+        protect_metrics: protect_metrics?,
+        session_lifetime: session_lifetime?,
+        session_idle: session_idle?,
+        oidc,
+    })
 }
 
 fn read_oidc(table: &mut Table<'_>) -> Option<OidcSection> {
     let issuer = table.text("issuer", issuer);
     let client_id = table.text("client_id", |text| Ok::<_, String>(text.to_owned()));
     let client_secret_file = table.path("client_secret_file");
+    let ca_file = table.path("ca_file");
+    let scopes = table.list("scopes", scope);
     let role_claim = table.text("role_claim", |text| Ok::<_, String>(text.to_owned()));
     let viewers = table.list("viewers", claim_value);
     let editors = table.list("editors", claim_value);
@@ -103,6 +122,8 @@ fn read_oidc(table: &mut Table<'_>) -> Option<OidcSection> {
         issuer: issuer?,
         client_id: client_id?,
         client_secret_file,
+        ca_file,
+        scopes,
         role_claim: role_claim?,
         viewers,
         editors,
@@ -120,6 +141,15 @@ fn issuer(text: &str) -> Result<Url, String> {
         return Err("an issuer's URL has no query".to_owned());
     }
     Ok(url)
+}
+
+/// A scope token, RFC 6749 section 3.3.
+fn scope(text: &str) -> Result<String, &'static str> {
+    let valid = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if text.is_empty() || !text.bytes().all(valid) {
+        return Err("expected a scope: visible characters without spaces, quotes and backslashes");
+    }
+    Ok(text.to_owned())
 }
 
 fn claim_value(text: &str) -> Result<String, &'static str> {

@@ -10,3 +10,4 @@ pub(crate) mod log;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod upstream;
+pub(crate) mod webhook;

@@ -1,14 +1,19 @@
-//! Owns `[report]`: how long things are remembered, and when findings are due.
+//! Owns `[report]`: where people reach it, how long things are remembered, and when findings are due.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use url::Url;
+
 use crate::duration::parse_duration;
+use crate::location::web_url;
 use crate::reader::Table;
 
 /// What the report remembers and expects.
 #[derive(Clone, Debug)]
 pub struct ReportSection {
+    /// Where people reach the report: scheme, host and port, without a path.
+    pub public_url: Option<Url>,
     /// How long after its last use an image is idle; over 0.
     pub idle_after: Duration,
     /// How long single pulls are remembered; over 0.
@@ -33,6 +38,7 @@ pub enum Severity {
 }
 
 pub(crate) fn read(table: &mut Table<'_>) -> Option<ReportSection> {
+    let public_url = table.text("public_url", public_url);
     let idle_after = table.positive_duration("idle_after");
     let pull_retention = table.positive_duration("pull_retention");
     let event_retention = table.positive_duration("event_retention");
@@ -52,7 +58,15 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<ReportSection> {
             "shorter than report.idle_after, so pulls are forgotten before an image counts as idle",
         );
     }
-    Some(ReportSection { idle_after, pull_retention, event_retention: event_retention?, due })
+    Some(ReportSection { public_url, idle_after, pull_retention, event_retention: event_retention?, due })
+}
+
+fn public_url(text: &str) -> Result<Url, String> {
+    let url = web_url(text)?;
+    if url.path() != "/" || url.query().is_some() {
+        return Err("the report answers at the root of a host: leave the path and the query out".to_owned());
+    }
+    Ok(url)
 }
 
 /// A duration, or `off`.

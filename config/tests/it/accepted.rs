@@ -1,9 +1,12 @@
 //! What valid settings become.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use weir_config::{Access, Anonymous, ByteSize, Config, Kubernetes, LogFormat, Role, Severity, Source};
+use weir_config::{
+    Access, Anonymous, ByteSize, Config, Kubernetes, LogFormat, NoticeKind, Role, Severity, Source, WebhookFormat,
+};
 
 use crate::config;
 
@@ -58,6 +61,7 @@ name = "blue"
 kubernetes = "kube/config"
 node_header = "X-Node"
 [report]
+public_url = "https://weir.example.org"
 idle_after = "1d"
 pull_retention = "2d"
 event_retention = "3d"
@@ -65,14 +69,38 @@ due = { critical = "1d", high = "off", low = "90d" }
 [auth]
 anonymous = "viewer"
 protect_metrics = true
+session_lifetime = "2d"
+session_idle = "1h"
 [auth.oidc]
 issuer = "https://login.example.org/realm"
 client_id = "weir"
 client_secret_file = "oidc.secret"
+ca_file = "idp.pem"
+scopes = ["groups"]
 role_claim = "roles"
 viewers = ["everyone"]
 editors = ["security"]
 administrators = ["platform", "root"]
+[[webhook]]
+name = "ops-1.chat"
+url = "https://hooks.example.org/services/T0/B0?x=y"
+format = "slack"
+secret_file = "hook.key"
+authorization_file = "/run/hook.authorization"
+ca_file = "hook.pem"
+kinds = ["closed", "feed_stale"]
+severity = "unknown"
+known_exploited = false
+clusters = ["prod"]
+namespaces = ["shop", "bank"]
+batch = "5m"
+expiring_within = "3d"
+retry_for = "2h"
+[[webhook]]
+name = "all"
+url = "http://10.1.2.3:8080/"
+severity = "critical"
+only_running = false
 [log]
 level = "warn,weir::upstream=debug"
 format = "json"
@@ -123,6 +151,7 @@ fn every_key_reaches_its_field() {
     assert_eq!(config.cluster.name, "blue");
     assert_eq!(config.cluster.kubernetes, Kubernetes::Kubeconfig(etc("kube/config")));
     assert_eq!(config.cluster.node_header, "X-Node");
+    assert_eq!(config.report.public_url.unwrap().as_str(), "https://weir.example.org/");
     assert_eq!(config.report.idle_after, DAY);
     assert_eq!(config.report.pull_retention, 2 * DAY);
     assert_eq!(config.report.event_retention, 3 * DAY);
@@ -130,14 +159,32 @@ fn every_key_reaches_its_field() {
     assert_eq!(due, [(Severity::Critical, DAY), (Severity::Low, 90 * DAY)]);
     assert_eq!(config.auth.anonymous, Anonymous::Role(Role::Viewer));
     assert!(config.auth.protect_metrics);
+    assert_eq!(config.auth.session_lifetime, 2 * DAY);
+    assert_eq!(config.auth.session_idle, Duration::from_secs(3600));
     let oidc = config.auth.oidc.unwrap();
     assert_eq!(oidc.issuer.as_str(), "https://login.example.org/realm");
     assert_eq!(oidc.client_id, "weir");
     assert_eq!(oidc.client_secret_file, Some(etc("oidc.secret")));
+    assert_eq!(oidc.ca_file, Some(etc("idp.pem")));
+    assert_eq!(oidc.scopes, ["groups"]);
     assert_eq!(oidc.role_claim, "roles");
     assert_eq!(oidc.viewers, ["everyone"]);
     assert_eq!(oidc.editors, ["security"]);
     assert_eq!(oidc.administrators, ["platform", "root"]);
+    let [chat, all] = config.webhooks.as_slice() else { panic!("two webhooks: {:?}", config.webhooks) };
+    assert_eq!((chat.name.as_str(), chat.format), ("ops-1.chat", WebhookFormat::Slack));
+    assert_eq!(chat.url.as_str(), "https://hooks.example.org/services/T0/B0?x=y");
+    assert_eq!(chat.secret_file, Some(etc("hook.key")));
+    assert_eq!(chat.authorization_file, Some(PathBuf::from("/run/hook.authorization")));
+    assert_eq!(chat.ca_file, Some(etc("hook.pem")));
+    assert_eq!(chat.kinds, BTreeSet::from([NoticeKind::Closed, NoticeKind::FeedStale]));
+    assert_eq!((chat.severity, chat.known_exploited, chat.only_running), (None, false, true));
+    assert_eq!((&chat.clusters[..], &chat.namespaces[..]), (&["prod".into()][..], &["shop".into(), "bank".into()][..]));
+    assert_eq!((chat.batch, chat.expiring_within, chat.retry_for), (DAY / 288, 3 * DAY, DAY / 12));
+    assert_eq!((all.format, all.severity, all.only_running), (WebhookFormat::Json, Some(Severity::Critical), false));
+    assert_eq!(all.kinds.len(), 5);
+    assert!(!all.kinds.contains(&NoticeKind::Closed) && all.known_exploited);
+    assert_eq!((all.batch, all.expiring_within, all.retry_for), (DAY / 1440, 7 * DAY, DAY));
     assert_eq!(config.log.level, "warn,weir::upstream=debug");
     assert_eq!(config.log.format, LogFormat::Json);
 }
@@ -182,6 +229,7 @@ fn the_embedded_settings_are_the_stated_defaults() {
     assert_eq!(config.cluster.name, "default");
     assert_eq!(config.cluster.kubernetes, Kubernetes::Auto);
     assert_eq!(config.cluster.node_header, "X-Weir-Node");
+    assert_eq!(config.report.public_url, None);
     assert_eq!(config.report.idle_after, 30 * DAY);
     assert_eq!(config.report.pull_retention, 90 * DAY);
     assert_eq!(config.report.event_retention, 400 * DAY);
@@ -189,6 +237,8 @@ fn the_embedded_settings_are_the_stated_defaults() {
     assert_eq!(due, [(Severity::Critical, 7 * DAY), (Severity::High, 30 * DAY)]);
     assert_eq!(config.auth.anonymous, Anonymous::Auto);
     assert!(!config.auth.protect_metrics);
+    assert_eq!(config.auth.session_lifetime, 7 * DAY);
+    assert_eq!(config.auth.session_idle, DAY / 2);
     assert!(config.auth.oidc.is_none());
     assert_eq!(config.log.level, "info");
     assert_eq!(config.log.format, LogFormat::Text);

@@ -32,6 +32,10 @@ const UPSTREAM: &str = "\
 One table for each registry. Any entry replaces the whole built-in list:
 ";
 
+const WEBHOOK: &str = "\
+One table for each receiver of notifications; [notifications.md](notifications.md) tells what is sent.
+";
+
 const OIDC: &str = "\
 Lets people sign in with an OpenID Connect provider. Without this table, tokens are the only
 credentials.
@@ -81,6 +85,7 @@ fn head(page: &mut String, table: &str) {
                 writeln!(page, "- `{name}` at `{url}`").unwrap();
             }
         }
+        "webhook[]" => write!(page, "\n{WEBHOOK}").unwrap(),
         "auth.oidc" => write!(page, "\n{OIDC}").unwrap(),
         "listen.tls" => write!(page, "\n{TLS}").unwrap(),
         _ => {}
@@ -91,7 +96,11 @@ fn head(page: &mut String, table: &str) {
 /// A default as it would be written in the file.
 fn default(setting: &Setting) -> String {
     match setting.default {
-        DefaultValue::Value("") if setting.form == Form::List => "`[]`".to_owned(),
+        DefaultValue::Value(text) if setting.form == Form::List => {
+            let items: Vec<_> =
+                text.split(',').filter(|item| !item.is_empty()).map(|item| format!("\"{item}\"")).collect();
+            format!("`[{}]`", items.join(", "))
+        }
         DefaultValue::Value(text) => match setting.form {
             Form::Number | Form::Boolean => format!("`{text}`"),
             _ => format!("`\"{text}\"`"),

@@ -198,12 +198,13 @@ fn sections_that_need_each_other_are_checked_together() {
         &["weir.toml:3: listen.report: the same address as listen.mirror, 0.0.0.0:1"],
     );
     assert_mistakes(
-        "[auth.oidc]\nissuer = \"http://login.example.org\"\nviewers = [\"\"]\n",
+        "[auth.oidc]\nissuer = \"http://login.example.org\"\nviewers = [\"\"]\nscopes = [\"a b\"]\n",
         &[],
         &[
             "weir.toml:1: auth.oidc.client_id: missing",
             "weir.toml:2: auth.oidc.issuer: expected https, or http to a loopback address",
             "weir.toml:3: auth.oidc.viewers[0]: must not be empty",
+            "weir.toml:4: auth.oidc.scopes[0]: expected a scope: visible characters without spaces, quotes and backslashes",
         ],
     );
     assert_mistakes(
@@ -213,6 +214,54 @@ fn sections_that_need_each_other_are_checked_together() {
             "weir.toml:2: cluster.name: expected at most 63 letters, digits, '-', '_' and '.', found \"a b\"",
             "weir.toml:3: cluster.kubernetes: expected \"auto\", \"off\" or the path of a kubeconfig, found \"Off\"; a file of that name is \"./Off\"",
             "weir.toml:4: cluster.node_header: expected the name of a header, found \"X Node\"",
+        ],
+    );
+}
+
+#[test]
+fn a_webhook_says_whom_it_tells_what() {
+    let refused = "expected https, or http to a loopback or private address";
+    assert_mistakes(
+        r#"[[webhook]]
+name = "a"
+url = "https://user:hunter2@hooks.example.org/"
+[[webhook]]
+name = "a"
+url = "http://hooks.example.org/secret"
+kinds = ["opened", "open"]
+batch = "0s"
+[[webhook]]
+name = "a/b"
+url = "http://8.8.8.8/"
+format = "teams"
+severity = "grave"
+kinds = []
+[[webhook]]
+name = "b"
+url = "https://hooks.example.org/"
+secret_file = "a"
+clusters = ["prod"]
+only_running = false
+batch = "25h"
+[[webhook]]
+name = "b"
+url = "https://hooks.example.org/"
+secret_file = "a"
+"#,
+        &[],
+        &[
+            "weir.toml:3: webhook[0].url: a URL must not hold a user name or password",
+            &format!("weir.toml:6: webhook[1].url: {refused}"),
+            "weir.toml:7: webhook[1].kinds[1]: expected one of opened, rerated, closed, exception_expiring, agent_silent, feed_stale, found \"open\"",
+            "weir.toml:8: webhook[1].batch: must be over 0",
+            "weir.toml:10: webhook[2].name: expected at most 63 letters, digits, '-', '_' and '.', a letter or digit first, found \"a/b\"",
+            &format!("weir.toml:11: webhook[2].url: {refused}"),
+            "weir.toml:12: webhook[2].format: expected \"json\" or \"slack\", found \"teams\"",
+            "weir.toml:13: webhook[2].severity: expected \"critical\" or \"high\" or \"medium\" or \"low\" or \"unknown\", found \"grave\"",
+            "weir.toml:14: webhook[2].kinds: must name what is told",
+            "weir.toml:20: webhook[3].only_running: clusters and namespaces mean what runs there; leave them out, or this",
+            "weir.toml:21: webhook[3].batch: at most 24h",
+            "weir.toml:23: webhook[4].name: b is configured twice",
         ],
     );
 }

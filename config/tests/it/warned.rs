@@ -91,3 +91,22 @@ fn settings_that_defeat_each_other_are_named() {
         &["weir.toml:2: upstream[0].name: nodes call Docker Hub docker.io, so this name will not be asked for"],
     );
 }
+
+#[test]
+fn notifications_that_others_can_read_or_make_up() {
+    let webhook = |more: &str| format!("[[webhook]]\nname = \"a\"\n{more}\n");
+    let plain = "plain http: notifications, and with them what is vulnerable, travel unencrypted";
+    for host in
+        ["127.0.0.1", "[::1]:80", "10.0.0.1", "192.168.1.1", "[fd00::1]", "receiver", "hook.ops.svc", "a.internal"]
+    {
+        assert_warnings(
+            &webhook(&format!("url = \"http://{host}/\"\nsecret_file = \"a\"")),
+            &[&format!("weir.toml:3: webhook[0].url: {plain}")],
+        );
+    }
+    let unsigned =
+        "weir.toml:1: webhook[0]: the receiver cannot tell weir's notifications from others'; set secret_file";
+    assert_warnings(&webhook("url = \"https://a.example/\""), &[unsigned]);
+    assert_warnings(&webhook("url = \"https://a.example/\"\nformat = \"slack\""), &[]);
+    assert_warnings(&webhook("url = \"https://a.example/\"\nauthorization_file = \"a\""), &[]);
+}

@@ -27,14 +27,22 @@ impl Readiness {
     }
 }
 
-/// Answers `/healthz`, `/readyz` and `/metrics`; `None` for every other path.
-pub fn answer(path: &str, readiness: &Readiness, metrics: &Metrics) -> Option<Response<Body>> {
+/// The paths that are answered here.
+const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Whether a path is answered here.
+pub fn answers(path: &str) -> bool {
+    PATHS.contains(&path)
+}
+
+/// Answers `/healthz`, `/readyz` and `/metrics`; 404 for every other path.
+pub fn answer(path: &str, readiness: &Readiness, metrics: &Metrics) -> Response<Body> {
     match path {
-        "/healthz" => Some(text(StatusCode::OK, "ok\n")),
-        "/readyz" if readiness.is_ready() => Some(text(StatusCode::OK, "ready\n")),
-        "/readyz" => Some(text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")),
-        "/metrics" => Some(page(metrics)),
-        _ => None,
+        "/healthz" => text(StatusCode::OK, "ok\n"),
+        "/readyz" if readiness.is_ready() => text(StatusCode::OK, "ready\n"),
+        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        "/metrics" => page(metrics),
+        _ => text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
 
@@ -66,12 +74,10 @@ mod tests {
     #[test]
     fn readiness_follows_its_state_and_health_does_not() {
         let (readiness, metrics) = (Readiness::default(), Metrics::new().unwrap());
-        let status = |path: &str| answer(path, &readiness, &metrics).map(|response| response.status().as_u16());
-        assert_eq!(
-            (status("/healthz"), status("/readyz"), status("/metrics"), status("/")),
-            (Some(200), Some(503), Some(200), None)
-        );
+        let status = |path: &str| answer(path, &readiness, &metrics).status().as_u16();
+        assert_eq!(PATHS.map(status), [200, 503, 200]);
         readiness.set(true);
-        assert_eq!(status("/readyz"), Some(200));
+        assert_eq!(PATHS.map(status), [200, 200, 200]);
+        assert!(PATHS.into_iter().all(answers) && !answers("/") && !answers("/metrics/"));
     }
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use weir_storage::index::{CveSourceRecord, Index, IndexError};
+use weir_storage::index::{AuditEntry, CveSourceRecord, Index, IndexError};
 
 use crate::admin::local::{LocalAnswer, LocalRequest};
 use crate::advisory::{AdvisoryService, FeedSource, RefreshLine};
-use crate::auth::{CreateError, Tokens};
+use crate::auth::{CreateError, NewToken, Tokens};
 use crate::clock::Clock;
 use crate::tasks::Tasks;
 
@@ -75,8 +75,7 @@ async fn answer(
             serde_json::to_value(feeds).map_err(|error| error.to_string())
         }
         LocalRequest::CreateToken { token } => {
-            let made: Result<_, CreateError> =
-                index.run(move |index| Tokens::new(index.clone()).create(token, now)).await;
+            let made: Result<_, CreateError> = index.run(move |index| create_token(index, token, now)).await;
             made.map(serde_json::Value::String).map_err(|error| error.to_string())
         }
         LocalRequest::ListTokens => {
@@ -84,10 +83,39 @@ async fn answer(
             serde_json::to_value(lines.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
         }
         LocalRequest::RevokeToken { id } => {
-            let revoked = index.run(move |index| Tokens::new(index.clone()).revoke(&id, now)).await;
+            let revoked = index.run(move |index| revoke_token(index, &id, now)).await;
             revoked.map(serde_json::Value::Bool).map_err(|error| error.to_string())
         }
     }
+}
+
+/// Makes a token for one who may run commands here, at `now` (seconds since the epoch), and writes that down; its text. Blocks.
+///
+/// # Errors
+/// As [`Tokens::create`].
+pub fn create_token(index: &Index, new: NewToken, now: i64) -> Result<String, CreateError> {
+    let made = Tokens::new(index.clone()).issue(new, now)?;
+    let detail = format!("{:?}, role {}", made.line.name, made.line.role);
+    index.audit().append(&by_command(now, "token.create", &made.line.id, detail))?;
+    Ok(made.text)
+}
+
+/// Revokes a token for one who may run commands here, at `now` (seconds since the epoch), and writes that down; `false` where there is none
+/// of that id. Blocks.
+///
+/// # Errors
+/// The index failed.
+pub fn revoke_token(index: &Index, id: &str, now: i64) -> Result<bool, IndexError> {
+    let revoked = Tokens::new(index.clone()).revoke(id, now)?;
+    if revoked {
+        index.audit().append(&by_command(now, "token.revoke", id, String::new()))?;
+    }
+    Ok(revoked)
+}
+
+/// What a command did, for the audit: who may reach the data directory is not told apart.
+fn by_command(at: i64, action: &str, subject: &str, detail: String) -> AuditEntry {
+    AuditEntry { at, by: "command line".to_owned(), action: action.to_owned(), subject: subject.to_owned(), detail }
 }
 
 /// Imports every ecosystem of a source; `progress` hears the name of each before it begins.

@@ -28,8 +28,12 @@ use crate::clock::Clock;
 use crate::distribution::{LedgerParts, Mirror, NodeLookup, Provenance, PullLedger};
 use crate::http::{ConnInfo, ServeLimits, serve};
 use crate::metrics::Metrics;
+use crate::notify::{Notifier, NotifierParts, NotifyPace};
 use crate::pull::{Puller, PullerParts};
-use crate::report::{Agents, Fleet, FleetParts, Report, ReportParts, RetentionParts, forget_unused};
+use crate::report::{
+    Agents, EventStreams, ExceptionGaugeParts, Exceptions, Fleet, FleetParts, NoticesParts, Report, ReportParts,
+    RetentionParts, count_exceptions, forget_unused, gather_notices,
+};
 use crate::scan::{FetchBudget, ScanRequestParts, ScanRequests, Scanner, ScannerParts};
 use crate::tasks::Tasks;
 use crate::upstream::UpstreamLimits;
@@ -37,7 +41,7 @@ use crate::workload::intake::Intake;
 use crate::workload::watch::WatchOptions;
 use crate::workload::{Clusters, Unseen};
 
-pub use local::{FeedLine, feed_lines, import, refresh};
+pub use local::{FeedLine, create_token, feed_lines, import, refresh, revoke_token};
 pub use once::{once_parts, once_registry};
 pub use parts::{cve_sources, feed_source, open_index};
 pub use telemetry::start_logging;
@@ -96,12 +100,18 @@ pub enum StartError {
     /// The advisories' source cannot be used.
     #[error("advisory.source: {0}")]
     Advisories(#[from] crate::advisory::SourceError),
+    /// A webhook's settings cannot be used.
+    #[error("webhook {0}")]
+    Webhook(#[from] crate::notify::InvalidWebhook),
     /// The instruments cannot be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     /// The cluster cannot be reached as it is configured.
     #[error("cluster.kubernetes: {0}")]
     Kubernetes(#[from] crate::workload::client::ClientError),
+    /// The authorities of the OpenID Connect provider cannot be used.
+    #[error("auth.oidc: {0}")]
+    Provider(#[from] crate::upstream::InvalidUpstream),
     /// The header that names the node is none.
     #[error("cluster.node_header: {0}")]
     NodeHeader(#[from] hyper::header::InvalidHeaderName),
@@ -124,6 +134,8 @@ pub struct Overrides {
     pub node_lookup: Option<NodeLookup>,
     /// How the local cluster is watched.
     pub watch: Option<WatchOptions>,
+    /// How long webhooks may take, and how long they wait between tries.
+    pub notify_pace: Option<NotifyPace>,
 }
 
 /// weir, running.
@@ -208,7 +220,8 @@ impl App {
         let clusters = index.run(Clusters::load).await?;
         let local = parts::watch_local(&config, &clusters, &index, &tasks, &clock, overrides.watch).await?;
         let unseen = Unseen::new(puller.clone(), scanner.clone(), tasks.clone(), clock.clone());
-        let fleet = Fleet::default();
+        let exceptions = index.run(Exceptions::load).await?;
+        let fleet = Fleet::new(parts::due(&config.report), config.report.idle_after);
         metrics.advisory.runs_by({
             let fleet = fleet.clone();
             Box::new(move |image| fleet.view().clusters_of(image))
@@ -227,7 +240,7 @@ impl App {
             clock: clock.clone(),
         });
         let mirror = Mirror::new(puller, metrics.serve.clone(), provenance);
-        let access = parts::report_access(&config, report_address);
+        let access = parts::report_access(&config, report_address)?;
         let refresh = {
             let advisories = advisories.clone();
             Arc::new(move || advisories.refresh_soon())
@@ -236,21 +249,52 @@ impl App {
             let clusters = clusters.clone();
             Intake::new(index.clone(), clock.clone(), local, move |received| clusters.receive(received))
         };
+        let notifier = Notifier::new(&NotifierParts {
+            webhooks: config.webhooks.clone(),
+            index: index.clone(),
+            clock: clock.clone(),
+            metrics: metrics.notify.clone(),
+            pace: overrides.notify_pace.unwrap_or_default(),
+            tasks: tasks.clone(),
+        })?;
         let report = Report::new(ReportParts {
             index: index.clone(),
             clock: clock.clone(),
             fleet: fleet.clone(),
             clusters: clusters.clone(),
             stale_after: config.advisory.stale_after,
-            idle_after: config.report.idle_after,
             access,
             refresh,
             scans: requests.clone(),
             agents: Agents::new(index.clone(), clock.clone(), intake),
+            exceptions: exceptions.clone(),
+            notifier: notifier.clone(),
+            public_url: config.report.public_url.clone(),
+            streams: EventStreams::new(tasks.token()),
         });
+        let gauge = ExceptionGaugeParts {
+            exceptions: exceptions.clone(),
+            index: index.clone(),
+            fleet: fleet.clone(),
+            metrics: metrics.exceptions.clone(),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+        };
+        tasks.spawn("exceptions", count_exceptions(gauge));
 
         local::listen(&config.data.directory, &tasks, advisories.clone(), index.clone(), clock.clone())
             .map_err(|source| StartError::Data { path: config.data.directory.clone(), source })?;
+        notifier.start(&tasks);
+        gather_notices(&NoticesParts {
+            notifier,
+            index: index.clone(),
+            fleet: fleet.clone(),
+            clusters: clusters.clone(),
+            stale_after: config.advisory.stale_after,
+            public_url: config.report.public_url.clone(),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+        });
         tasks.spawn("scanner", scanner.run(seen, SWEEP));
         tasks.spawn(
             "retention",
@@ -267,9 +311,9 @@ impl App {
             fleet.run(FleetParts {
                 clusters,
                 index: index.clone(),
+                exceptions: exceptions.clone(),
                 blobs: blobs.clone(),
                 unseen,
-                due: parts::due(&config.report),
                 metrics: metrics.inventory.clone(),
                 tasks: tasks.clone(),
                 clock,
@@ -286,12 +330,15 @@ impl App {
         };
         tasks.spawn("mirror", serve(mirror_listener, mirror_tls, limits, tasks.clone(), answer));
         let state = readiness.clone();
-        let answer = move |request: Request<Incoming>, _: ConnInfo| {
+        let answer = move |request: Request<Incoming>, connection: ConnInfo| {
             let (report, metrics, state) = (report.clone(), metrics.clone(), state.clone());
             async move {
-                match admin::answer(request.uri().path(), &state, &metrics) {
-                    Some(response) => response,
-                    None => report.answer(request).await,
+                if !admin::answers(request.uri().path()) {
+                    return report.answer(request, &connection).await;
+                }
+                match report.admit_watching(request.headers(), request.uri(), &connection).await {
+                    Ok(()) => admin::answer(request.uri().path(), &state, &metrics),
+                    Err(refusal) => *refusal,
                 }
             }
         };

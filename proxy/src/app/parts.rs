@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use weir_config::{Access, Anonymous, Config, DataSection, ReportSection, ScanSection, TlsSection, UpstreamSection};
+use weir_config::{
+    Access, Config, DataSection, OidcSection, ReportSection, Role, ScanSection, TlsSection, UpstreamSection,
+};
 use weir_scanner::finding::Severity;
 use weir_scanner::layer::LayerLimits;
 use weir_storage::blob::{BlobStore, BlobStoreConfig, FreeSpace, free_space};
@@ -14,11 +16,13 @@ use weir_storage::index::Index;
 
 use super::StartError;
 use crate::advisory::{AdvisoryParts, CveSource, CveSources, FeedSource, SourceError};
+use crate::auth::SessionLimits;
 use crate::clock::Clock;
 use crate::http::{TlsError, TlsListener};
 use crate::metrics::Metrics;
+use crate::oidc::{Provider, ProviderSettings};
 use crate::pull::Upstream;
-use crate::report::{Due, ReportAccess};
+use crate::report::{Anonymous, Due, ReportAccess, ReportAccessParts};
 use crate::tasks::Tasks;
 use crate::upstream::{UpstreamClient, UpstreamLimits, UpstreamSettings};
 use crate::workload::client::connect;
@@ -188,16 +192,46 @@ pub(super) fn due(report: &ReportSection) -> Due {
     report.due.iter().map(|(of, after)| (severity(of), *after)).collect()
 }
 
-/// Who may read the report on `address`: everyone on a loopback one; elsewhere only where the settings open it.
-pub(super) fn report_access(config: &Config, address: SocketAddr) -> ReportAccess {
-    let open = match config.auth.anonymous {
-        Anonymous::Auto => address.ip().is_loopback(),
-        Anonymous::None => false,
-        Anonymous::Role(_) => true,
+/// Who may use the report on `address`, and how people sign in there.
+///
+/// # Errors
+/// The authorities of the OpenID Connect provider cannot be used.
+pub(super) fn report_access(config: &Config, address: SocketAddr) -> Result<ReportAccess, StartError> {
+    let anonymous = match config.auth.anonymous {
+        weir_config::Anonymous::Auto if address.ip().is_loopback() => Anonymous::Local,
+        weir_config::Anonymous::Auto | weir_config::Anonymous::None => Anonymous::Nothing,
+        weir_config::Anonymous::Role(role) => Anonymous::Role(role),
     };
-    if open {
-        return ReportAccess::Open;
+    if anonymous == Anonymous::Nothing {
+        tracing::warn!(%address, "the report is closed on this address: without a token or a session, only health and metrics are answered");
     }
-    tracing::warn!(%address, "the report is closed on this address: without a token, only health and metrics are answered");
-    ReportAccess::Closed
+    let provider = config.auth.oidc.as_ref().map(provider).transpose()?;
+    Ok(ReportAccess::new(ReportAccessParts {
+        anonymous,
+        protect_metrics: config.auth.protect_metrics,
+        sessions: SessionLimits {
+            lifetime: config.auth.session_lifetime,
+            idle: config.auth.session_idle,
+            issuer: provider.as_ref().map(|provider| provider.issuer().to_owned()),
+        },
+        provider,
+        public_url: config.report.public_url.clone(),
+    }))
+}
+
+/// The OpenID Connect provider of the settings. Nothing is contacted.
+fn provider(section: &OidcSection) -> Result<Provider, StartError> {
+    Ok(Provider::new(ProviderSettings {
+        issuer: section.issuer.clone(),
+        client_id: section.client_id.clone(),
+        client_secret_file: section.client_secret_file.clone(),
+        ca_file: section.ca_file.clone(),
+        scopes: section.scopes.clone(),
+        role_claim: section.role_claim.clone(),
+        roles: vec![
+            (Role::Viewer, section.viewers.clone()),
+            (Role::Editor, section.editors.clone()),
+            (Role::Administrator, section.administrators.clone()),
+        ],
+    })?)
 }

@@ -1,4 +1,5 @@
-//! The text of a token, `weir_<id>_<secret>`, and the hash by which its secret is known again.
+//! The text of a token, `weir_<id>_<secret>`, and of a session's cookie, `<id>_<secret>`, and the hash by which a secret is known
+//! again.
 //!
 //! The secret has 256 random bits, so nobody can guess it from its hash however fast hashing is: SHA-256 does where a
 //! password would need a slow function.
@@ -30,10 +31,14 @@ impl<'a> Parts<'a> {
     /// The parts of a token as it was presented; `None` where it is none of ours.
     pub(super) fn of(token: &'a str) -> Option<Self> {
         let (prefix, rest) = token.split_once('_')?;
-        let (id, secret) = rest.split_once('_')?;
+        if prefix == PREFIX { Self::of_cookie(rest) } else { None }
+    }
+
+    /// The parts of a session's cookie as it was presented; `None` where it is none of ours.
+    pub(super) fn of_cookie(cookie: &'a str) -> Option<Self> {
+        let (id, secret) = cookie.split_once('_')?;
         let length = (SECRET_BYTES * 8).div_ceil(5);
-        let sound = prefix == PREFIX
-            && id.len() == ID_DIGITS
+        let sound = id.len() == ID_DIGITS
             && secret.len() == length
             && id.bytes().chain(secret.bytes()).all(|byte| DIGITS.contains(&byte));
         sound.then_some(Self { id, secret })
@@ -46,7 +51,7 @@ pub(super) fn new_id() -> Result<String, SecretError> {
 }
 
 /// A new secret.
-pub(super) fn new_secret() -> Result<String, SecretError> {
+pub(crate) fn new_secret() -> Result<String, SecretError> {
     Ok(base32(&random::<SECRET_BYTES>()?))
 }
 
@@ -55,15 +60,26 @@ pub(super) fn token(id: &str, secret: &str) -> String {
     format!("{PREFIX}_{id}_{secret}")
 }
 
+/// The cookie of an id and its secret.
+pub(super) fn cookie(id: &str, secret: &str) -> String {
+    format!("{id}_{secret}")
+}
+
+/// What pages of a session send back: known from its secret alone, which it does not tell. HMAC after RFC 2104.
+pub(super) fn csrf(secret: &str) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+    base32(ring::hmac::sign(&key, b"csrf").as_ref())
+}
+
 /// What is kept of a secret.
-pub(super) fn hash(secret: &str) -> [u8; 32] {
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(Digest::of(secret.as_bytes()).bytes());
     hash
 }
 
 /// Whether two hashes are equal, in a time that does not tell how much of them is.
-pub(super) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+pub(crate) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     let difference = one.iter().zip(other).fold(0, |found, (one, other)| std::hint::black_box(found | (one ^ other)));
     difference == 0
 }
@@ -112,11 +128,22 @@ mod tests {
         assert_eq!(whole.len(), 4 + 1 + 8 + 1 + 52);
         assert_eq!(Parts::of(&whole), Some(Parts { id: &id, secret: &secret }));
         assert_ne!(new_secret().unwrap(), secret);
+        let in_cookie = cookie(&id, &secret);
+        assert_eq!(Parts::of_cookie(&in_cookie), Some(Parts { id: &id, secret: &secret }));
+        assert_eq!((Parts::of(&in_cookie), Parts::of_cookie(&whole)), (None, None));
         let mut broken = vec![String::new(), "weir".into(), "weir__".into(), format!("{whole}a"), format!(" {whole}")];
         broken.extend([whole.to_uppercase(), whole.replacen("weir", "wier", 1), token(&secret, &id)]);
         for token in broken {
             assert_eq!(Parts::of(&token), None, "{token}");
         }
+    }
+
+    #[test]
+    fn what_pages_send_back_is_of_one_secret_and_does_not_hold_it() {
+        let secret = new_secret().unwrap();
+        assert_eq!(csrf(&secret), csrf(&secret));
+        assert_ne!(csrf(&secret), csrf(&new_secret().unwrap()));
+        assert!(csrf(&secret).len() == 52 && csrf(&secret) != secret);
     }
 
     #[test]

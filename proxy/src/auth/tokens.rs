@@ -44,6 +44,14 @@ pub struct TokenLine {
     pub revoked_at: Option<i64>,
 }
 
+/// A token that was just made.
+pub struct Created {
+    /// What lists will show of it.
+    pub line: TokenLine,
+    /// Its text, which nothing can show again.
+    pub text: String,
+}
+
 /// Who presented a token that holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -117,6 +125,14 @@ impl Tokens {
     /// # Errors
     /// What was asked for makes no sense, there is no randomness, or the index failed.
     pub fn create(&self, new: NewToken, now: i64) -> Result<String, CreateError> {
+        Ok(self.issue(new, now)?.text)
+    }
+
+    /// Makes a token and returns it with its text.
+    ///
+    /// # Errors
+    /// As [`Tokens::create`].
+    pub fn issue(&self, new: NewToken, now: i64) -> Result<Created, CreateError> {
         let role = role(&new.role).ok_or_else(|| CreateError::Role(new.role.clone()))?;
         if let Some(cluster) = &new.cluster {
             if role != TokenRole::Agent {
@@ -139,8 +155,8 @@ impl Tokens {
             id = secret::new_id()?;
         }
         let text = secret::new_secret()?;
-        table.put(&TokenRecord {
-            id: id.clone(),
+        let record = TokenRecord {
+            id,
             name,
             role,
             cluster: new.cluster,
@@ -148,8 +164,10 @@ impl Tokens {
             created_at: now,
             expires_at: new.lifetime_seconds.map(|seconds| now.saturating_add(seconds)),
             revoked_at: None,
-        })?;
-        Ok(secret::token(&id, &text))
+        };
+        table.put(&record)?;
+        let text = secret::token(&record.id, &text);
+        Ok(Created { line: record.into(), text })
     }
 
     /// Proves a token as it was presented.

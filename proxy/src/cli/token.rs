@@ -10,7 +10,7 @@ use comfy_table::Table;
 
 use super::{DataArgs, running};
 use crate::admin::local::LocalRequest;
-use crate::app::open_index;
+use crate::app::{create_token, open_index, revoke_token};
 use crate::auth::{NewToken, TokenLine, Tokens};
 use crate::clock::{Clock, rfc3339};
 use crate::report::columns;
@@ -68,7 +68,7 @@ async fn create(args: CreateArgs) -> anyhow::Result<ExitCode> {
     let token = NewToken { role: args.role, name: args.name, cluster: args.cluster, lifetime_seconds };
     let text: String = match running(&directory, LocalRequest::CreateToken { token: token.clone() }, |_| {}).await? {
         Some(text) => text,
-        None => Tokens::new(open_index(&directory)?).create(token, Clock::system().now())?,
+        None => create_token(&open_index(&directory)?, token, Clock::system().now())?,
     };
     println!("{text}");
     eprintln!("weir: keep this token now: only its hash is stored, and nothing can show it again");
@@ -91,7 +91,7 @@ async fn list(directory: &Path) -> anyhow::Result<ExitCode> {
 async fn revoke(id: String, directory: &Path) -> anyhow::Result<ExitCode> {
     let revoked: bool = match running(directory, LocalRequest::RevokeToken { id: id.clone() }, |_| {}).await? {
         Some(revoked) => revoked,
-        None => Tokens::new(open_index(directory)?).revoke(&id, Clock::system().now())?,
+        None => revoke_token(&open_index(directory)?, &id, Clock::system().now())?,
     };
     // A whole token given by mistake stays out of the terminal's scrollback.
     anyhow::ensure!(revoked, "there is no token of that id: `weir token list` shows them");

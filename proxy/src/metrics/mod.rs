@@ -4,14 +4,18 @@
 //! nothing a client or an image chooses (tag, digest, path, pod, vulnerability) ever becomes one.
 
 mod advisory;
+mod exception;
 mod inventory;
+mod notify;
 mod scan;
 mod serve;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use advisory::{AdvisoryMetrics, ClustersOf};
+pub use exception::ExceptionMetrics;
 pub use inventory::{InventoryMetrics, Sample, gauges};
+pub use notify::{DeliveryResult, NotifyMetrics};
 pub use scan::ScanMetrics;
 pub use serve::{BlobResult, ServeMetrics};
 
@@ -27,6 +31,10 @@ pub struct Metrics {
     pub advisory: AdvisoryMetrics,
     /// What runs where, and what is wrong with it.
     pub inventory: InventoryMetrics,
+    /// What was decided.
+    pub exceptions: ExceptionMetrics,
+    /// The webhooks'.
+    pub notify: NotifyMetrics,
 }
 
 impl Metrics {
@@ -38,6 +46,8 @@ impl Metrics {
             scan: ScanMetrics::register(&registry)?,
             advisory: AdvisoryMetrics::register(&registry)?,
             inventory: InventoryMetrics::register(&registry)?,
+            exceptions: ExceptionMetrics::register(&registry)?,
+            notify: NotifyMetrics::register(&registry)?,
             registry,
         };
         #[cfg(target_os = "linux")]

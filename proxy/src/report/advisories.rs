@@ -1,34 +1,33 @@
 //! `advisories`: every feed and source, how much it holds, how old it is, and what was wrong with it last.
 
-use hyper::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use weir_storage::index::{CveSourceRecord, Index, IndexError, SourceFailure};
 
 use super::list::{Page, limit};
 use super::problem::Problem;
-use super::{Parameters, Report, json};
+use super::{Parameters, Report};
 use crate::clock::rfc3339;
-use crate::http::Body;
 
 /// One feed, one source of CVEs, or a folder of which nothing could be imported.
-#[derive(Clone, Serialize)]
-struct AdvisoryItem {
+#[derive(Clone, Serialize, JsonSchema)]
+pub(super) struct AdvisoryItem {
     /// `osv`, `kev`, `epss` or `cvss`.
-    kind: &'static str,
+    pub(super) kind: &'static str,
     /// The feed's ecosystem with its release; the source's name for the others.
-    ecosystem: String,
+    pub(super) ecosystem: String,
     records: u64,
     as_of: Option<String>,
-    fetched_at: Option<String>,
-    stale: bool,
+    pub(super) fetched_at: Option<String>,
+    pub(super) stale: bool,
     /// Why the last refresh failed, where it did.
-    error: Option<FailurePart>,
+    pub(super) error: Option<FailurePart>,
 }
 
-#[derive(Clone, Serialize)]
-struct FailurePart {
+#[derive(Clone, Serialize, JsonSchema)]
+pub(super) struct FailurePart {
     at: String,
-    detail: String,
+    pub(super) detail: String,
 }
 
 impl From<SourceFailure> for FailurePart {
@@ -39,9 +38,9 @@ impl From<SourceFailure> for FailurePart {
 
 /// What tells how old is too old.
 #[derive(Clone, Copy)]
-struct Age {
-    stale_after: i64,
-    now: i64,
+pub(super) struct Age {
+    pub(super) stale_after: i64,
+    pub(super) now: i64,
 }
 
 impl Age {
@@ -51,7 +50,7 @@ impl Age {
 }
 
 impl Report {
-    pub(super) async fn advisories(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
+    pub(super) async fn advisories(&self, parameters: &Parameters) -> Result<Page<AdvisoryItem>, Problem> {
         parameters.only(&["limit", "cursor"])?;
         let limit = limit(parameters)?;
         let start = parameters.get("cursor").unwrap_or_default().to_owned();
@@ -61,7 +60,7 @@ impl Report {
         let mut rest = items.into_iter().filter(|item| place(item) > start);
         let items: Vec<AdvisoryItem> = rest.by_ref().take(limit).collect();
         let next_cursor = rest.next().and(items.last()).map(place);
-        json(&Page { items, next_cursor })
+        Ok(Page { items, next_cursor })
     }
 }
 
@@ -70,7 +69,8 @@ fn place(item: &AdvisoryItem) -> String {
     format!("{} {}", item.ecosystem, item.kind)
 }
 
-fn items(index: &Index, age: Age) -> Result<Vec<AdvisoryItem>, IndexError> {
+/// Every feed and source, in the order of the list.
+pub(super) fn items(index: &Index, age: Age) -> Result<Vec<AdvisoryItem>, IndexError> {
     let mut items = Vec::new();
     let feeds = index.advisories().feeds()?;
     for (folder, import) in index.advisories().imports()? {

@@ -9,14 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use weir_storage::index::{Index, TokenRole};
 
 use super::access::verify;
+use super::json;
 use super::problem::Problem;
-use super::{json, only};
 use crate::auth::is_cluster_name;
 use crate::clock::Clock;
 use crate::http::Body;
@@ -46,29 +46,14 @@ impl Agents {
     }
 }
 
-/// Which message a path's last segment names.
-pub(super) fn message(segment: &str) -> Option<Message> {
-    match segment {
-        "snapshot" => Some(Message::Snapshot),
-        "deltas" => Some(Message::Deltas),
-        _ => None,
-    }
-}
-
-/// Answers one message of an agent about `cluster`.
-pub(super) async fn agents<B>(agents: &Agents, cluster: &str, message: Message, request: Request<B>) -> Response<Body>
-where
-    B: hyper::body::Body<Data = Bytes> + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if request.method() != Method::POST {
-        return only("POST");
-    }
-    agents.take(cluster, message, request).await.unwrap_or_else(|problem| problem.response())
-}
-
 impl Agents {
-    async fn take<B>(&self, cluster: &str, message: Message, request: Request<B>) -> Result<Response<Body>, Problem>
+    /// Answers one message of an agent about `cluster`.
+    pub(super) async fn take<B>(
+        &self,
+        cluster: &str,
+        message: Message,
+        request: Request<B>,
+    ) -> Result<Response<Body>, Problem>
     where
         B: hyper::body::Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hyper::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use weir_storage::index::ClusterSource;
 
@@ -11,14 +12,15 @@ use super::fleet::{FleetView, running_images};
 use super::list::{Page, limit};
 use super::problem::Problem;
 use super::resources::{WorkloadCursor, WorkloadName};
-use super::{Parameters, Report, json};
+use super::{Parameters, Report};
+use crate::auth::Caller;
 use crate::clock::rfc3339;
 use crate::http::{Body, empty};
 use crate::workload::{Content, Freshness, ImageId};
 
 /// One cluster.
-#[derive(Serialize)]
-struct ClusterItem {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ClusterItem {
     name: String,
     /// `local` where the server watches it itself, else `agent`.
     source: &'static str,
@@ -42,15 +44,15 @@ struct ClusterItem {
     problems: Vec<ProblemItem>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ProblemItem {
     kind: &'static str,
     detail: String,
 }
 
 /// A container whose image could not be told.
-#[derive(Serialize)]
-struct UnresolvedItem {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct UnresolvedItem {
     #[serde(flatten)]
     workload: WorkloadName,
     container: String,
@@ -64,7 +66,7 @@ struct UnresolvedItem {
 }
 
 impl Report {
-    pub(super) fn list_clusters(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
+    pub(super) fn list_clusters(&self, parameters: &Parameters) -> Result<Page<ClusterItem>, Problem> {
         parameters.only(&["cluster", "limit", "cursor"])?;
         let (filter, limit) = (WorkloadFilter::parse(parameters)?, limit(parameters)?);
         let (view, now) = (self.fleet.view(), self.clock.now());
@@ -77,11 +79,16 @@ impl Report {
         let more = items.len() > limit;
         items.truncate(limit);
         let next_cursor = items.last().filter(|_| more).map(|item| item.name.clone());
-        json(&Page { items, next_cursor })
+        Ok(Page { items, next_cursor })
     }
 
     /// Forgets a cluster that is gone for good: one that is not heard of any more, and that the server does not watch itself.
-    pub(super) async fn remove_cluster(&self, name: &str, parameters: &Parameters) -> Result<Response<Body>, Problem> {
+    pub(super) async fn remove_cluster(
+        &self,
+        caller: &Caller,
+        name: &str,
+        parameters: &Parameters,
+    ) -> Result<Response<Body>, Problem> {
         parameters.only(&[])?;
         let statuses = self.clusters.statuses(self.clock.now());
         let Some(status) = statuses.into_iter().find(|status| status.name == name) else {
@@ -99,13 +106,13 @@ impl Report {
         // From here on its agent, should it come back, is asked for a new snapshot.
         self.index.run(move |index| index.clusters().remove(&removed)).await?;
         self.clusters.remove(&name);
-        tracing::info!(cluster = name, "the cluster was removed");
+        self.audit(&caller.name, "cluster.remove", &name, "").await;
         let mut response = Response::new(empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         Ok(response)
     }
 
-    pub(super) fn unresolved(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
+    pub(super) fn unresolved(&self, parameters: &Parameters) -> Result<Page<UnresolvedItem>, Problem> {
         parameters.only(&["cluster", "namespace", "label", "limit", "cursor"])?;
         let (filter, limit) = (WorkloadFilter::parse(parameters)?, limit(parameters)?);
         let after = WorkloadCursor::of(parameters)?;
@@ -137,7 +144,7 @@ impl Report {
                 last = Some(WorkloadCursor::at(&workload.key).to_string());
             }
         }
-        json(&Page { items, next_cursor })
+        Ok(Page { items, next_cursor })
     }
 }
 

@@ -3,8 +3,10 @@
 //! Built from stored facts by pure functions. `vulnerabilities` is an array only where reading and matching have both said
 //! something; an unknown is `null`, never an empty list.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use weir_scanner::advisory::{Feed, Rating, RatingValue};
+use weir_scanner::exception::{Justification, Kind, Target};
 use weir_scanner::finding::{
     CvssScore, EndedRuntime, Finding, FixState, Severity, Uncovered, UncoveredReason, ended_runtimes,
 };
@@ -16,10 +18,14 @@ use weir_scanner::version::Scheme;
 use weir_storage::index::{FindingsRecord, ImageRecord};
 
 use super::current::Current;
+use super::schema::{
+    CvssPart, DigestText, FixStateName, ReasonPart, RiskKindName, ScanStatusName, SeverityName, UncoveredReasonName,
+};
 use crate::clock::rfc3339;
 
 /// The result of one image.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Result")]
 pub struct ResultDocument {
     pub(super) schema_version: u32,
     pub(super) image: ImagePart,
@@ -32,9 +38,17 @@ pub struct ResultDocument {
     pub(super) risks: Vec<RiskPart>,
 }
 
-#[derive(Debug, Serialize)]
+impl ResultDocument {
+    /// Whether somebody decided about one of its findings.
+    pub(super) fn is_decided(&self) -> bool {
+        self.vulnerabilities.iter().flatten().any(|finding| finding.exception.is_some())
+    }
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ImagePart {
     pub(super) reference: Option<String>,
+    #[schemars(with = "Option<DigestText>")]
     pub(super) digest: Option<Digest>,
     pub(super) platform: Option<String>,
     pub(super) os: Option<OsPart>,
@@ -45,15 +59,16 @@ pub(super) struct ImagePart {
     pub(super) base: Option<BasePart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct BasePart {
     pub(super) name: Option<String>,
+    #[schemars(with = "Option<DigestText>")]
     pub(super) digest: Option<Digest>,
     /// How many of the layers are the base's, bottom first; `null` where only an annotation names the base.
     pub(super) layers: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct OsPart {
     pub(super) id: String,
     pub(super) version: String,
@@ -64,7 +79,7 @@ pub(super) struct OsPart {
 }
 
 /// A runtime past its end of life.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RuntimePart {
     pub(super) name: &'static str,
     pub(super) version: String,
@@ -74,14 +89,16 @@ pub(super) struct RuntimePart {
     pub(super) ended: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ScanPart {
+    #[schemars(with = "ScanStatusName")]
     pub(super) status: ScanStatus,
+    #[schemars(with = "Vec<ReasonPart>")]
     pub(super) reasons: Vec<ImageReason>,
     pub(super) matched_at: Option<String>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct CoveragePart {
     pub(super) feeds: Vec<FeedPart>,
     pub(super) missing_feeds: Vec<String>,
@@ -92,16 +109,17 @@ pub(super) struct CoveragePart {
     pub(super) end_of_life_table_date: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct UncoveredPart {
     pub(super) ecosystem: String,
+    #[schemars(with = "UncoveredReasonName")]
     pub(super) reason: UncoveredReason,
     pub(super) packages: u64,
     pub(super) examples: Vec<String>,
 }
 
 /// One feed, as coverage and the list of feeds show it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct FeedPart {
     pub(super) ecosystem: String,
     pub(super) records: u64,
@@ -112,10 +130,12 @@ pub(super) struct FeedPart {
     pub(super) error: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct LayerPart {
     pub(super) index: u32,
+    #[schemars(with = "DigestText")]
     pub(super) digest: Digest,
+    #[schemars(with = "Option<DigestText>")]
     pub(super) diff_id: Option<Digest>,
     pub(super) size_bytes: u64,
     pub(super) created_by: Option<String>,
@@ -123,14 +143,14 @@ pub(super) struct LayerPart {
     pub(super) base: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct HistoryPart {
     pub(super) created_by: Option<String>,
     pub(super) created: Option<String>,
     pub(super) layer: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PackagePart {
     pub(super) purl: String,
     #[serde(rename = "type")]
@@ -145,10 +165,12 @@ pub(super) struct PackagePart {
     pub(super) owner: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RiskPart {
+    #[schemars(with = "RiskKindName")]
     pub(super) kind: RiskKind,
     pub(super) rule: String,
+    #[schemars(with = "SeverityName")]
     pub(super) severity: Severity,
     pub(super) detail: String,
     /// `null` for the image's configuration.
@@ -158,13 +180,13 @@ pub(super) struct RiskPart {
     pub(super) visible: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SourcePart {
     pub(super) name: String,
     pub(super) version: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct VulnerabilityPart {
     pub(super) id: String,
     pub(super) aliases: Vec<String>,
@@ -172,7 +194,9 @@ pub(super) struct VulnerabilityPart {
     pub(super) summary: String,
     pub(super) package: String,
     pub(super) layer: u32,
+    #[schemars(with = "SeverityName")]
     pub(super) severity: Severity,
+    #[schemars(with = "Option<CvssPart>")]
     pub(super) cvss: Option<CvssScore>,
     /// Who gave the rating the severity was taken from.
     pub(super) rated_by: Option<String>,
@@ -180,6 +204,7 @@ pub(super) struct VulnerabilityPart {
     pub(super) ratings: Vec<RatingPart>,
     pub(super) fixed_version: Option<String>,
     /// Whether that can be had: `none`, `fixed`, or `pro` where only Ubuntu Pro has it.
+    #[schemars(with = "FixStateName")]
     pub(super) fix_state: FixState,
     /// Fixed versions of other branches.
     pub(super) other_fixes: Vec<String>,
@@ -192,10 +217,31 @@ pub(super) struct VulnerabilityPart {
     /// `null` where no likelihood is known.
     pub(super) epss: Option<f64>,
     pub(super) first_seen: String,
+    /// The decision it stands under, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exception: Option<ExceptionPart>,
+}
+
+/// A decision that a finding stands under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct ExceptionPart {
+    pub(super) id: String,
+    /// `repository` where the whole image is excepted.
+    #[schemars(with = "String")]
+    pub(super) target: Target,
+    /// `under_investigation` excepts nothing.
+    #[schemars(with = "String")]
+    pub(super) kind: Kind,
+    #[schemars(with = "Option<String>")]
+    pub(super) justification: Option<Justification>,
+    pub(super) reason: String,
+    pub(super) by: String,
+    pub(super) at: String,
+    pub(super) expires_at: Option<String>,
 }
 
 /// One rating: a vector, a word or a number, as its source wrote it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct RatingPart {
     pub(super) source: String,
     pub(super) value: String,
@@ -236,7 +282,9 @@ pub fn result(input: &ResultInput<'_>) -> ResultDocument {
         },
         coverage: CoveragePart {
             end_of_life_table_date: rfc3339(end_of_life_table_date()),
-            ..findings.map(|findings| coverage(findings, input)).unwrap_or_default()
+            ..findings
+                .map(|findings| coverage(findings, input.current, input.stale_after, input.now))
+                .unwrap_or_default()
         },
         layers: layers(input.image),
         build_history: history(input.image),
@@ -280,9 +328,9 @@ fn runtime(ended: EndedRuntime) -> RuntimePart {
     RuntimePart { name, version, package, ended: rfc3339(ended) }
 }
 
-fn coverage(record: &FindingsRecord, input: &ResultInput<'_>) -> CoveragePart {
-    let current = input.current;
-    let shown = |known: &Feed| feed(known, current.failure(known), input.stale_after, input.now);
+/// What spoke for an image, with the age of each feed judged at `now`; all but the date of the table of ends of life.
+pub(super) fn coverage(record: &FindingsRecord, current: &Current, stale_after: i64, now: i64) -> CoveragePart {
+    let shown = |known: &Feed| feed(known, current.failure(known), stale_after, now);
     let uncovered = record.findings.uncovered.iter().map(|uncovered| {
         let Uncovered { ecosystem, reason, packages, examples } = uncovered.clone();
         UncoveredPart { ecosystem, reason, packages, examples }
@@ -391,6 +439,7 @@ fn vulnerabilities(record: &FindingsRecord, current: &Current) -> Vec<Vulnerabil
         known_exploited: current.exploited(finding),
         epss: current.likelihood(finding),
         first_seen: rfc3339(record.first_seen(finding)),
+        exception: None,
     };
     let mut parts: Vec<_> = record.findings.findings.iter().map(part).collect();
     // What is exploited goes first; the rest stays in the order of matching, severest first.

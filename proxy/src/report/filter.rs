@@ -1,10 +1,13 @@
-//! The filters that lists share: which workloads, and which images.
+//! The one filter grammar of every list: which workloads, which images, and which of their findings.
 //!
-//! Different parameters narrow; one repeated means any of them, except `label`, where all must hold.
+//! Different parameters narrow; one repeated means any of them, except `label`, where all must hold. Owns the grammar alone: what is
+//! meant by it is worked out by [`super::model`].
 
 use std::str::FromStr;
 
+use weir_scanner::finding::Severity;
 use weir_scanner::image::ScanStatus;
+use weir_scanner::oci::Digest;
 use weir_storage::index::WorkloadKey;
 
 use super::Parameters;
@@ -13,16 +16,17 @@ use crate::workload::Workload;
 
 /// The parameters of [`WorkloadFilter`].
 pub(super) const OF_WORKLOADS: [&str; 3] = ["cluster", "namespace", "label"];
-/// The parameters of [`ImageFilter`] beside those.
-pub(super) const OF_IMAGES: [&str; 4] = ["image_status", "scan_status", "pulled", "ran"];
+/// Values of one parameter, and bytes of each, at most.
+const MOST_VALUES: usize = 100;
+const MOST_BYTES: usize = 512;
 
 /// Which workloads are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct WorkloadFilter {
-    clusters: Vec<String>,
-    namespaces: Vec<String>,
+    pub(super) clusters: Vec<String>,
+    pub(super) namespaces: Vec<String>,
     /// A key, and the value it must have if one was given.
-    labels: Vec<(String, Option<String>)>,
+    pub(super) labels: Vec<(String, Option<String>)>,
 }
 
 impl WorkloadFilter {
@@ -57,17 +61,26 @@ impl WorkloadFilter {
 
     /// Whether a workload is in a cluster and a namespace that are meant.
     pub(super) fn takes_place(&self, key: &WorkloadKey) -> bool {
-        self.takes_cluster(&key.cluster) && is_any(&self.namespaces, &key.namespace)
+        self.takes_cluster(&key.cluster) && self.takes_namespace(&key.namespace)
     }
 
     pub(super) fn takes(&self, workload: &Workload) -> bool {
-        let has = |(key, value): &(String, Option<String>)| {
-            workload
-                .labels
-                .iter()
-                .any(|(known, said)| **known == **key && value.as_ref().is_none_or(|value| **said == **value))
-        };
-        self.takes_place(&workload.key) && self.labels.iter().all(has)
+        self.takes_place(&workload.key) && self.takes_labels(workload)
+    }
+
+    /// Whether a workload is in a namespace that is meant.
+    pub(super) fn takes_namespace(&self, namespace: &str) -> bool {
+        is_any(&self.namespaces, namespace)
+    }
+
+    /// Whether a workload has the labels that are meant.
+    pub(super) fn takes_labels(&self, workload: &Workload) -> bool {
+        self.labels.iter().all(|(key, value)| {
+            let is_it = |(known, said): &(std::sync::Arc<str>, std::sync::Arc<str>)| {
+                **known == **key && value.as_ref().is_none_or(|value| **said == **value)
+            };
+            workload.labels.iter().any(is_it)
+        })
     }
 }
 
@@ -87,7 +100,7 @@ pub(super) enum ImageStatus {
 }
 
 impl ImageStatus {
-    const ALL: [Self; 3] = [Self::Running, Self::Idle, Self::Retired];
+    pub(super) const ALL: [Self; 3] = [Self::Running, Self::Idle, Self::Retired];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -106,7 +119,8 @@ impl FromStr for ImageStatus {
     }
 }
 
-fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, text: &str) -> Result<T, String> {
+/// The one of some that has a name.
+pub(super) fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, text: &str) -> Result<T, String> {
     let found = all.iter().copied().find(|known| name(*known) == text);
     found.ok_or_else(|| {
         let names: Vec<_> = all.iter().map(|known| name(*known)).collect();
@@ -114,17 +128,110 @@ fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, text: &str) -> R
     })
 }
 
-/// Which images are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ImageFilter {
-    pub(super) workloads: WorkloadFilter,
-    statuses: Vec<ImageStatus>,
-    scan_statuses: Vec<ScanStatus>,
-    pulled: Option<bool>,
-    ran: Option<bool>,
+/// Which findings are meant, as far as exceptions are concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Except {
+    /// Those that stand under no exception.
+    #[default]
+    Active,
+    /// Those that do.
+    Excepted,
+    /// Both.
+    All,
 }
 
-/// What an image filter looks at.
+impl Except {
+    const ALL: [Self; 3] = [Self::Active, Self::Excepted, Self::All];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Excepted => "excepted",
+            Self::All => "all",
+        }
+    }
+
+    /// Whether what is excepted, or is not, is meant.
+    pub(super) const fn takes(self, is_excepted: bool) -> bool {
+        match self {
+            Self::Active => !is_excepted,
+            Self::Excepted => is_excepted,
+            Self::All => true,
+        }
+    }
+}
+
+impl FromStr for Except {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(&Self::ALL, Self::name, text)
+    }
+}
+
+/// Which of two values are meant: one, the other, both, or nothing was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) yes: bool,
+    pub(super) no: bool,
+}
+
+impl Choice {
+    pub(super) const fn is_given(self) -> bool {
+        self.yes || self.no
+    }
+
+    #[cfg(test)]
+    /// The values that were given, as they are written.
+    fn values(self) -> impl Iterator<Item = &'static str> {
+        [(self.yes, "true"), (self.no, "false")].into_iter().filter(|(is_given, _)| *is_given).map(|(_, value)| value)
+    }
+
+    pub(super) const fn takes(self, value: bool) -> bool {
+        !self.is_given() || if value { self.yes } else { self.no }
+    }
+}
+
+/// A layer, by its digest or by its position in one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LayerChoice {
+    Index(u32),
+    Digest(Digest),
+}
+
+impl FromStr for LayerChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text.parse(), Digest::parse(text)) {
+            (Ok(index), _) => Ok(Self::Index(index)),
+            (_, Ok(digest)) => Ok(Self::Digest(digest)),
+            _ => Err(format!("expected a digest or the number of a layer, found {text:?}")),
+        }
+    }
+}
+
+/// What is meant, the one grammar of every list. An empty one means everything that no exception hides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Filter {
+    pub(super) workloads: WorkloadFilter,
+    /// `<upstream>/<repository>`, any of them.
+    pub(super) repositories: Vec<String>,
+    pub(super) statuses: Vec<ImageStatus>,
+    pub(super) scan_statuses: Vec<ScanStatus>,
+    pub(super) pulled: Choice,
+    pub(super) ran: Choice,
+    pub(super) severities: Vec<Severity>,
+    pub(super) fixable: Choice,
+    pub(super) known_exploited: Choice,
+    pub(super) layers: Vec<LayerChoice>,
+    pub(super) except: Except,
+    /// What is searched for, in lower case.
+    pub(super) q: Option<String>,
+}
+
+/// What an image is asked about without its findings.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ImageFacts {
     pub(super) status: ImageStatus,
     pub(super) scan_status: ScanStatus,
@@ -134,45 +241,180 @@ pub(super) struct ImageFacts {
     pub(super) ran: bool,
 }
 
-impl ImageFilter {
+impl Filter {
+    /// The parameters it is read from.
+    pub(super) const PARAMETERS: [&'static str; 14] = [
+        "cluster",
+        "namespace",
+        "label",
+        "repository",
+        "image_status",
+        "scan_status",
+        "pulled",
+        "ran",
+        "severity",
+        "fixable",
+        "known_exploited",
+        "layer",
+        "except",
+        "q",
+    ];
+
+    /// Reads the parameters it knows and leaves the others alone; whoever answers refuses those he does not know.
+    ///
+    /// # Errors
+    /// 400 for a value that is none, or for more or longer ones than [`MOST_VALUES`] and [`MOST_BYTES`].
     pub(super) fn parse(parameters: &Parameters) -> Result<Self, Problem> {
+        for name in Self::PARAMETERS {
+            if parameters.all(name).count() > MOST_VALUES {
+                return Err(Problem::bad_request(format!("{name}: at most {MOST_VALUES} values")));
+            }
+            if parameters.all(name).any(|value| value.len() > MOST_BYTES) {
+                return Err(Problem::bad_request(format!("{name}: at most {MOST_BYTES} bytes")));
+            }
+        }
         let scan_status = |text: &str| one_of(&ScanStatus::ALL, ScanStatus::name, text);
+        let severity = |text: &str| one_of(&Severity::ALL, Severity::name, text);
+        let q = parameters.get("q").map(|text| text.trim().to_ascii_lowercase()).filter(|text| !text.is_empty());
         Ok(Self {
             workloads: WorkloadFilter::parse(parameters)?,
+            repositories: parameters.all("repository").map(repository_name).collect(),
             statuses: words(parameters, "image_status", str::parse)?,
             scan_statuses: words(parameters, "scan_status", scan_status)?,
-            pulled: boolean(parameters, "pulled")?,
-            ran: boolean(parameters, "ran")?,
+            pulled: choice(parameters, "pulled")?,
+            ran: choice(parameters, "ran")?,
+            severities: words(parameters, "severity", severity)?,
+            fixable: choice(parameters, "fixable")?,
+            known_exploited: choice(parameters, "known_exploited")?,
+            layers: words(parameters, "layer", str::parse)?,
+            except: single(words(parameters, "except", str::parse)?, "except")?.unwrap_or_default(),
+            q,
         })
     }
 
-    /// Whether only images that run now can be meant.
-    pub(super) fn is_of_running(&self) -> bool {
-        !self.workloads.is_empty() || self.statuses == [ImageStatus::Running]
+    /// The same for lists of many images, where the number of a layer says nothing.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`], and 400 for such a number.
+    pub(super) fn of_list(parameters: &Parameters) -> Result<Self, Problem> {
+        let filter = Self::parse(parameters)?;
+        match filter.layers.iter().find(|layer| matches!(layer, LayerChoice::Index(_))) {
+            Some(_) => Err(Problem::bad_request("layer: a digest is needed where images are many")),
+            None => Ok(filter),
+        }
     }
 
-    /// Whether nothing is asked of images.
+    /// The same for what is not about findings: a decision on findings hides nothing there unless it is asked to.
+    ///
+    /// # Errors
+    /// As [`Filter::of_list`].
+    pub(super) fn of_facts(parameters: &Parameters) -> Result<Self, Problem> {
+        let filter = Self::of_list(parameters)?;
+        let except = if parameters.get("except").is_some() { filter.except } else { Except::All };
+        Ok(Self { except, ..filter })
+    }
+
+    /// Whether nothing is asked beside which workloads.
     pub(super) fn is_of_any_image(&self) -> bool {
-        self.statuses.is_empty() && self.scan_statuses.is_empty() && self.pulled.is_none() && self.ran.is_none()
+        let rest = Self { workloads: WorkloadFilter::default(), ..self.clone() };
+        rest == Self { except: Except::All, ..Self::default() }
     }
 
-    pub(super) fn takes(&self, facts: &ImageFacts) -> bool {
+    /// Whether single findings are asked for: an image is meant only if it has one of them.
+    pub(super) fn is_of_findings(&self) -> bool {
+        !self.severities.is_empty()
+            || self.fixable.is_given()
+            || self.known_exploited.is_given()
+            || !self.layers.is_empty()
+    }
+
+    /// Whether an image is meant, as far as it can be told without its findings, its names and who runs it.
+    pub(super) fn takes_facts(&self, facts: &ImageFacts) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&facts.status))
             && (self.scan_statuses.is_empty() || self.scan_statuses.contains(&facts.scan_status))
-            && self.pulled.is_none_or(|pulled| pulled == facts.pulled)
-            && self.ran.is_none_or(|ran| ran == facts.ran)
+            && self.pulled.takes(facts.pulled)
+            && self.ran.takes(facts.ran)
     }
 }
 
-fn words<T>(parameters: &Parameters, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Problem> {
+#[cfg(test)]
+impl Filter {
+    /// The query that means the same, its parameters in one order, without a `?`; empty where nothing is asked.
+    pub(super) fn query(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        self.each(|name, value| {
+            query.append_pair(name, value);
+        });
+        query.finish()
+    }
+
+    /// Tells each parameter and value, in the order of [`Filter::PARAMETERS`].
+    fn each(&self, mut tell: impl FnMut(&str, &str)) {
+        let WorkloadFilter { clusters, namespaces, labels } = &self.workloads;
+        clusters.iter().for_each(|value| tell("cluster", value));
+        namespaces.iter().for_each(|value| tell("namespace", value));
+        for (key, value) in labels {
+            match value {
+                Some(value) => tell("label", &format!("{key}={value}")),
+                None => tell("label", key),
+            }
+        }
+        self.repositories.iter().for_each(|value| tell("repository", value));
+        self.statuses.iter().for_each(|value| tell("image_status", value.name()));
+        self.scan_statuses.iter().for_each(|value| tell("scan_status", value.name()));
+        self.pulled.values().for_each(|value| tell("pulled", value));
+        self.ran.values().for_each(|value| tell("ran", value));
+        self.severities.iter().for_each(|value| tell("severity", value.name()));
+        self.fixable.values().for_each(|value| tell("fixable", value));
+        self.known_exploited.values().for_each(|value| tell("known_exploited", value));
+        for layer in &self.layers {
+            match layer {
+                LayerChoice::Index(index) => tell("layer", &index.to_string()),
+                LayerChoice::Digest(digest) => tell("layer", &digest.to_string()),
+            }
+        }
+        if self.except != Except::default() {
+            tell("except", self.except.name());
+        }
+        self.q.iter().for_each(|value| tell("q", value));
+    }
+}
+
+/// The name of a repository as the report has it, `<upstream>/<repository>`: `nginx` is `docker.io/library/nginx`. What is no name stays
+/// as it is, and names nothing.
+pub(super) fn repository_name(text: &str) -> String {
+    weir_scanner::exception::repository(text).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Every value of a parameter that may be repeated.
+pub(super) fn words<T>(
+    parameters: &Parameters,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, Problem> {
     let parsed =
         parameters.all(name).map(|text| parse(text).map_err(|error| Problem::bad_request(format!("{name}: {error}"))));
     parsed.collect()
 }
 
-fn boolean(parameters: &Parameters, name: &str) -> Result<Option<bool>, Problem> {
+/// The one value of a parameter that cannot be repeated.
+fn single<T>(values: Vec<T>, name: &str) -> Result<Option<T>, Problem> {
+    if values.len() > 1 {
+        return Err(Problem::bad_request(format!("{name}: one value is needed")));
+    }
+    Ok(values.into_iter().next())
+}
+
+/// A parameter that is true or false.
+pub(super) fn boolean(parameters: &Parameters, name: &str) -> Result<Option<bool>, Problem> {
     let parse = |text: &str| text.parse().map_err(|_| format!("expected true or false, found {text:?}"));
     Ok(words(parameters, name, parse)?.into_iter().next())
+}
+
+fn choice(parameters: &Parameters, name: &str) -> Result<Choice, Problem> {
+    let parse = |text: &str| text.parse().map_err(|_| format!("expected true or false, found {text:?}"));
+    let values: Vec<bool> = words(parameters, name, parse)?;
+    Ok(Choice { yes: values.contains(&true), no: values.contains(&false) })
 }
 
 #[cfg(test)]
@@ -213,18 +455,45 @@ mod tests {
             let filter = WorkloadFilter::parse(&Parameters::parse(query)).unwrap();
             assert_eq!(filter.takes(&web), takes, "{query}");
         }
+        let pulled =
+            ImageFacts { status: ImageStatus::Idle, scan_status: ScanStatus::Partial, pulled: true, ran: false };
+        for (query, takes) in [
+            ("", true),
+            ("image_status=running", false),
+            ("image_status=running&image_status=idle", true),
+            ("image_status=idle&scan_status=complete", false),
+            ("scan_status=complete&scan_status=partial", true),
+            ("pulled=false", false),
+            ("pulled=false&pulled=true", true),
+            ("pulled=true&ran=true", false),
+        ] {
+            let filter = Filter::parse(&Parameters::parse(query)).unwrap();
+            assert_eq!(filter.takes_facts(&pulled), takes, "{query}");
+        }
     }
 
     #[test]
     fn values_that_are_none_are_refused_with_those_that_are() {
+        let long = format!("q={}", "a".repeat(MOST_BYTES + 1));
+        let many = "cluster=a&".repeat(MOST_VALUES + 1);
         for (query, says) in [
             ("image_status=old", "running, idle, retired"),
             ("scan_status=fine", "never_seen"),
             ("pulled=perhaps", "true or false"),
             ("label==x", "has no key"),
+            ("severity=bad", "critical, high"),
+            ("fixable=", "true or false"),
+            ("layer=top", "digest or the number"),
+            ("except=none", "active, excepted, all"),
+            ("except=all&except=active", "one value"),
+            (&long, "at most 512 bytes"),
+            (&many, "at most 100 values"),
         ] {
-            let problem = ImageFilter::parse(&Parameters::parse(query)).unwrap_err();
+            let problem = Filter::parse(&Parameters::parse(query)).unwrap_err();
             assert!(format!("{problem:?}").contains(says), "{query}: {problem:?}");
         }
+        assert!(Filter::of_list(&Parameters::parse("layer=1")).is_err());
+        assert_eq!(Filter::of_facts(&Parameters::parse("")).unwrap().except, Except::All);
+        assert_eq!(Filter::of_facts(&Parameters::parse("except=active")).unwrap().except, Except::Active);
     }
 }

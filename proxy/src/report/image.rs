@@ -1,55 +1,70 @@
 //! `images/{digest}` and `images/{digest}/report`: any digest an image goes by.
 
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
+use weir_scanner::exception::Place;
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::{Digest, Platform};
 use weir_storage::index::{AliasKind, AliasTarget, ImageRecord, Index, IndexError};
 
 use super::current::Current;
 use super::document::{ResultInput, result};
-use super::format::{negotiate, render};
-use super::images::{ImageContext, ImageItem};
+use super::exceptions::{nothing_to_say, place, stand};
+use super::format::{Format, negotiate, render};
 use super::list::reference;
 use super::problem::Problem;
+use super::schema::{DigestText, KindName, ScanStatusName};
+use super::shape::ImageItem;
 use super::{Parameters, Report, json, unwritten};
 use crate::http::{Body, full};
 
+/// What a digest is that runs and that weir has not seen.
+pub(super) const UNSEEN_KIND: &str = "unknown";
+
 /// What `images/{digest}` answers.
-#[derive(Serialize)]
-struct ImageDocument {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ImageDocument {
     /// The digest asked for.
+    #[schemars(with = "DigestText")]
     digest: Digest,
     /// What it is: `index`, `manifest` or `config`; `unknown` for what runs and weir has not seen.
+    #[schemars(with = "KindName")]
     kind: &'static str,
     /// The platform manifests it stands for.
     images: Vec<ChildItem>,
 }
 
-#[derive(Serialize)]
-struct ChildItem {
-    platform: Option<String>,
-    scan_status: ScanStatus,
-    #[serde(flatten)]
-    image: Option<ImageItem>,
-    digest: Digest,
+/// One of them.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum ChildItem {
+    Known(Box<ImageItem>),
+    /// An index names it; nobody asked for it yet.
+    Unknown {
+        #[schemars(with = "DigestText")]
+        digest: Digest,
+        platform: Option<String>,
+        #[schemars(with = "ScanStatusName")]
+        scan_status: ScanStatus,
+    },
 }
 
-struct Known {
-    target: AliasTarget,
-    record: Option<ImageRecord>,
+pub(super) struct Known {
+    pub(super) target: AliasTarget,
+    pub(super) record: Option<ImageRecord>,
 }
 
 impl Known {
-    fn platform(&self) -> Option<Platform> {
+    pub(super) fn platform(&self) -> Option<Platform> {
         self.target.platform.clone().or_else(|| self.record.as_ref()?.platform.clone())
     }
 }
 
 /// The platform manifests a digest stands for, each with its row where it was seen.
-fn resolve(index: &Index, digest: Digest) -> Result<Option<(AliasKind, Vec<Known>)>, IndexError> {
+pub(super) fn resolve(index: &Index, digest: Digest) -> Result<Option<(AliasKind, Vec<Known>)>, IndexError> {
     let Some(kind) = index.aliases().kind(&digest)? else { return Ok(None) };
     let known = index.aliases().resolve(&digest)?.into_iter().map(|target| {
         let record = index.images().get(&target.manifest)?;
@@ -61,38 +76,24 @@ fn resolve(index: &Index, digest: Digest) -> Result<Option<(AliasKind, Vec<Known
 impl Report {
     pub(super) async fn image(&self, digest: Digest, parameters: &Parameters) -> Result<Response<Body>, Problem> {
         parameters.only(&[])?;
-        let (view, idle_seconds, now) = (self.fleet.view(), self.idle_seconds(), self.clock.now());
+        let model = self.model();
         let load = move |index: &Index| -> Result<_, IndexError> {
-            let context = ImageContext { index, view: &view, idle_seconds, now };
             let Some((kind, known)) = resolve(index, digest)? else {
                 // It may run all the same: then that much is known of it.
-                let running = view.images.get(&digest);
-                return Ok(running.map(|running| ImageDocument {
-                    digest,
-                    kind: "unknown",
-                    images: vec![ChildItem {
-                        platform: None,
-                        scan_status: running.status(),
-                        image: Some(context.unseen(digest, running)),
-                        digest,
-                    }],
-                }));
+                let images = model.image_of(&digest).map(|image| vec![ChildItem::Known(Box::new(image))]);
+                return Ok(images.map(|images| ImageDocument { digest, kind: UNSEEN_KIND, images }));
             };
             let images = known.into_iter().map(|known| {
-                let (platform, manifest) = (known.platform().as_ref().map(ToString::to_string), known.target.manifest);
-                let running = view.images.get(&manifest);
-                let (scan_status, image) = match (&known.record, running) {
-                    (Some(record), _) => (record.status, Some(context.item(manifest, record)?)),
-                    (None, Some(running)) => (running.status(), Some(context.unseen(manifest, running))),
-                    (None, None) => (ScanStatus::NeverSeen, None),
-                };
-                Ok(ChildItem { platform, scan_status, image, digest: manifest })
+                let (platform, digest) = (known.platform().as_ref().map(ToString::to_string), known.target.manifest);
+                match model.image_of(&digest) {
+                    Some(image) => {
+                        let platform = image.platform.or(platform);
+                        ChildItem::Known(Box::new(ImageItem { platform, ..image }))
+                    }
+                    None => ChildItem::Unknown { digest, platform, scan_status: ScanStatus::NeverSeen },
+                }
             });
-            Ok(Some(ImageDocument {
-                digest,
-                kind: kind_name(kind),
-                images: images.collect::<Result<_, IndexError>>()?,
-            }))
+            Ok(Some(ImageDocument { digest, kind: kind_name(kind), images: images.collect() }))
         };
         let document = self.index.run(load).await?.ok_or_else(|| Problem::not_found(digest))?;
         json(&document)
@@ -121,11 +122,12 @@ impl Report {
         let format = negotiate(parameters.get("format"), headers)?;
         let (manifest, record) = self.chosen(digest, parameters).await?;
         let (stale_after, now) = (i64::try_from(self.stale_after.as_secs()).unwrap_or(i64::MAX), self.clock.now());
+        let (rules, view) = (self.exceptions.rules(), self.fleet.view());
         let load = move |index: &Index| -> Result<_, IndexError> {
             let inventory = index.inventories().get(&manifest)?;
             let findings = index.findings().get(&manifest)?;
             let current = Current::read(index, findings.as_ref())?;
-            Ok(result(&ResultInput {
+            let mut document = result(&ResultInput {
                 digest: Some(manifest),
                 reference: reference(index, manifest, &record)?,
                 image: &record,
@@ -134,18 +136,29 @@ impl Report {
                 current: &current,
                 stale_after,
                 now,
-            }))
+            });
+            let names: Vec<String> = record.names.iter().map(|(upstream, name)| format!("{upstream}/{name}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let users = view.images.get(&manifest).map(|running| running.users.as_slice()).unwrap_or_default();
+            // What is said of the image to others must hold whatever runs it.
+            let users = if format.is_of_image() { &[] } else { users };
+            let places: Vec<Place<'_>> = users.iter().map(|at| place(view.workload(*at))).collect();
+            stand(&mut document, &rules, (&manifest, &names), &places, now);
+            Ok(document)
         };
         let document = self.index.run(load).await?;
+        if format == Format::OpenVex && !document.is_decided() {
+            return Err(nothing_to_say());
+        }
         let body = render(&document, format, now).map_err(unwritten)?;
         let mut response = Response::new(full(body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-        response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
         Ok(response)
     }
 }
 
-fn kind_name(kind: AliasKind) -> &'static str {
+/// What a digest is, as it is told.
+pub(super) fn kind_name(kind: AliasKind) -> &'static str {
     match kind {
         AliasKind::Index => "index",
         AliasKind::Manifest => "manifest",

@@ -1,6 +1,7 @@
 //! `layers/{digest}`: what one layer holds, by its compressed digest.
 
 use hyper::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use weir_scanner::detect::DetectorSet;
 use weir_scanner::finding::Severity;
@@ -12,32 +13,38 @@ use weir_scanner::risk::{Risk, RiskKind};
 use weir_storage::index::LayerOutcome;
 
 use super::problem::Problem;
+use super::schema::{DigestText, ReasonPart, RiskKindName, ScanStatusName, SeverityName};
 use super::{Parameters, Report, json};
 use crate::http::Body;
 
 /// Images named in a layer's document.
 const MOST_USERS: usize = 100;
 
-#[derive(Serialize)]
-struct LayerDocument {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LayerDocument {
+    #[schemars(with = "DigestText")]
     digest: Digest,
     scan: LayerScan,
+    #[schemars(with = "Option<DigestText>")]
     diff_id: Option<Digest>,
     uncompressed_bytes: Option<u64>,
     paths: Option<usize>,
     files: Vec<FileItem>,
+    #[schemars(with = "Vec<DigestText>")]
     images: Vec<Digest>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LayerScan {
+    #[schemars(with = "ScanStatusName")]
     status: ScanStatus,
+    #[schemars(with = "Vec<ReasonPart>")]
     reasons: Vec<Reason>,
     detectors: String,
 }
 
 /// A file that detectors read.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FileItem {
     path: String,
     distribution: Option<String>,
@@ -48,19 +55,24 @@ struct FileItem {
     owned_paths: usize,
     channels: Vec<String>,
     risks: Vec<RiskItem>,
+    #[schemars(with = "Vec<ReasonPart>")]
     unread: Vec<Reason>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LayerRisk")]
 struct RiskItem {
+    #[schemars(with = "RiskKindName")]
     kind: RiskKind,
     rule: String,
+    #[schemars(with = "SeverityName")]
     severity: Severity,
     detail: String,
     line: Option<u32>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LayerPackage")]
 struct PackageItem {
     #[serde(rename = "type")]
     package_type: &'static str,

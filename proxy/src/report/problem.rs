@@ -46,6 +46,15 @@ impl Problem {
         self
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong, in a sentence.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(super) fn response(&self) -> Response<Body> {
         let mut body = self.extra.clone();
         body["type"] = "about:blank".into();

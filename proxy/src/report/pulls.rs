@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use hyper::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use weir_scanner::oci::Digest;
 use weir_storage::index::{AliasKind, Index, IndexError, PullCursor, PullRecord};
 
-use super::filter::{ImageFilter, OF_IMAGES, OF_WORKLOADS};
-use super::images::ImageContext;
+use super::filter::{Filter as ImageFilter, repository_name};
 use super::list::{Page, limit};
+use super::model::Model;
 use super::problem::Problem;
-use super::{Parameters, Report, json, parse_digest};
+use super::schema::DigestText;
+use super::{Parameters, Report, parse_digest};
 use crate::clock::rfc3339;
-use crate::http::Body;
 
 /// Pulls looked through for one page; a page that ends here goes on by its cursor.
 const MOST_READ: usize = 10_000;
@@ -23,11 +23,12 @@ const READ_AT_ONCE: usize = 256;
 const MOST_DIGESTS: usize = 64;
 
 /// One pull.
-#[derive(Serialize)]
-struct PullItem {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PullItem {
     id: String,
     at: String,
     /// The manifest asked for: a platform's, or an index.
+    #[schemars(with = "DigestText")]
     image: Digest,
     /// The name it was asked for by, as far as it is known.
     reference: String,
@@ -67,48 +68,43 @@ fn repository(pull: &PullRecord) -> String {
     format!("{}/{}", pull.upstream, pull.repository)
 }
 
+/// Parameters of the one grammar that speak of the pull itself here.
+const OF_PULLS: [&str; 2] = ["cluster", "repository"];
+
 /// What pulls are asked for; an empty list takes any.
 struct Filter {
     nodes: Vec<String>,
     /// Of the nodes.
     clusters: Vec<String>,
     repositories: Vec<String>,
-    /// What is asked of the images, where anything is.
-    images: Option<ImageFilter>,
+    /// The images that are meant, where anything is asked of them.
+    images: Option<BTreeSet<Digest>>,
 }
 
 impl Filter {
-    fn parse(parameters: &Parameters) -> Result<Self, Problem> {
+    fn parse(parameters: &Parameters, model: &Model) -> Result<Self, Problem> {
         let texts = |name| parameters.all(name).map(str::to_owned).collect();
-        let of_images = OF_IMAGES.iter().chain(&["namespace", "label"]);
-        let asks = of_images.into_iter().any(|name| parameters.get(name).is_some());
-        let images = ImageFilter::parse(parameters)?;
+        let mut of_images = ImageFilter::PARAMETERS.iter().filter(|name| !OF_PULLS.contains(name));
+        let asks = of_images.any(|name| parameters.get(name).is_some());
+        let images = ImageFilter { repositories: Vec::new(), ..ImageFilter::of_facts(parameters)? };
         Ok(Self {
             nodes: texts("node"),
             clusters: texts("cluster"),
-            repositories: texts("repository"),
-            images: asks.then_some(images),
+            repositories: parameters.all("repository").map(repository_name).collect(),
+            images: asks.then(|| model.meant(&images)),
         })
     }
 
     /// Whether a pull is meant; `known` keeps what was found out of images.
-    fn takes(
-        &self,
-        context: &ImageContext<'_>,
-        pull: &PullRecord,
-        known: &mut HashMap<Digest, bool>,
-    ) -> Result<bool, IndexError> {
+    fn takes(&self, index: &Index, pull: &PullRecord, known: &mut HashMap<Digest, bool>) -> Result<bool, IndexError> {
         if !self.takes_pull(pull) {
             return Ok(false);
         }
-        let Some(filter) = &self.images else { return Ok(true) };
+        let Some(meant) = &self.images else { return Ok(true) };
         if let Some(takes) = known.get(&pull.image) {
             return Ok(*takes);
         }
-        let mut takes = false;
-        for target in context.index.aliases().resolve(&pull.image)? {
-            takes = takes || context.takes(filter, &target.manifest)?;
-        }
+        let takes = index.aliases().resolve(&pull.image)?.iter().any(|target| meant.contains(&target.manifest));
         known.insert(pull.image, takes);
         Ok(takes)
     }
@@ -124,9 +120,8 @@ impl Filter {
 }
 
 impl Report {
-    pub(super) async fn pulls(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
-        let own = ["image", "node", "repository", "limit", "cursor"];
-        parameters.only(&[&OF_WORKLOADS[..], &OF_IMAGES[..], &own].concat())?;
+    pub(super) async fn pulls(&self, parameters: &Parameters) -> Result<Page<PullItem>, Problem> {
+        parameters.only(&[&ImageFilter::PARAMETERS[..], &["image", "node", "limit", "cursor"]].concat())?;
         let images = parameters.all("image").map(parse_digest).collect::<Result<BTreeSet<_>, _>>()?;
         if images.len() > MOST_DIGESTS {
             return Err(Problem::bad_request(format!("image: at most {MOST_DIGESTS} digests")));
@@ -134,9 +129,8 @@ impl Report {
         self.list_pulls((!images.is_empty()).then_some(images), parameters).await
     }
 
-    pub(super) async fn image_pulls(&self, digest: Digest, parameters: &Parameters) -> Result<Response<Body>, Problem> {
-        let own = ["node", "repository", "limit", "cursor"];
-        parameters.only(&[&OF_WORKLOADS[..], &OF_IMAGES[..], &own].concat())?;
+    pub(super) async fn image_pulls(&self, digest: Digest, parameters: &Parameters) -> Result<Page<PullItem>, Problem> {
+        parameters.only(&[&ImageFilter::PARAMETERS[..], &["node", "limit", "cursor"]].concat())?;
         let digests = self.index.run(move |index| around(index, digest)).await?;
         self.list_pulls(Some(digests.ok_or_else(|| Problem::not_found(digest))?), parameters).await
     }
@@ -146,18 +140,14 @@ impl Report {
         &self,
         images: Option<BTreeSet<Digest>>,
         parameters: &Parameters,
-    ) -> Result<Response<Body>, Problem> {
+    ) -> Result<Page<PullItem>, Problem> {
         let limit = limit(parameters)?;
         let after = parameters.get("cursor").map(str::parse::<PullCursor>).transpose();
         let after = after.map_err(|error| Problem::bad_request(format!("cursor: {error}")))?;
-        let filter = Filter::parse(parameters)?;
-        let (view, idle_seconds, now) = (self.fleet.view(), self.idle_seconds(), self.clock.now());
-        let load = move |index: &Index| {
-            let context = ImageContext { index, view: &view, idle_seconds, now };
-            page(&context, images.as_ref(), &filter, after, limit)
-        };
+        let filter = Filter::parse(parameters, &self.model())?;
+        let load = move |index: &Index| page(index, images.as_ref(), &filter, after, limit);
         let (found, next) = self.index.run(load).await?;
-        json(&Page {
+        Ok(Page {
             items: found.into_iter().map(|(cursor, pull)| PullItem::of(cursor, pull)).collect::<Vec<_>>(),
             next_cursor: next.map(|next| next.to_string()),
         })
@@ -169,7 +159,7 @@ type Listed = (PullCursor, PullRecord);
 /// Up to `limit` pulls that the filter takes beyond `after`, and where to go on; both short of the end where too many had to be
 /// looked through.
 fn page(
-    context: &ImageContext<'_>,
+    index: &Index,
     images: Option<&BTreeSet<Digest>>,
     filter: &Filter,
     after: Option<PullCursor>,
@@ -177,7 +167,7 @@ fn page(
 ) -> Result<(Vec<Listed>, Option<PullCursor>), IndexError> {
     let (mut found, mut after, mut read, mut known) = (Vec::new(), after, 0, HashMap::new());
     loop {
-        let (pulls, more) = newest(context.index, images, after, READ_AT_ONCE.max(limit + 1))?;
+        let (pulls, more) = newest(index, images, after, READ_AT_ONCE.max(limit + 1))?;
         for (cursor, pull) in pulls {
             // One more than fits says that there is more.
             if found.len() == limit || read == MOST_READ {
@@ -185,7 +175,7 @@ fn page(
             }
             read += 1;
             after = Some(cursor);
-            if filter.takes(context, &pull, &mut known)? {
+            if filter.takes(index, &pull, &mut known)? {
                 found.push((cursor, pull));
             }
         }
@@ -264,12 +254,10 @@ mod tests {
         let mut pulls = vec![pull("rare")];
         pulls.resize(2 * MOST_READ + 1, pull("usual"));
         index.pulls().add(&pulls).unwrap();
-        let filter = Filter::parse(&Parameters::parse("node=rare")).unwrap();
-        let view = crate::report::FleetView::default();
-        let context = ImageContext { index: &index, view: &view, idle_seconds: 0, now: 0 };
+        let filter = Filter::parse(&Parameters::parse("node=rare"), &Model::default()).unwrap();
         let (mut counts, mut after) = (Vec::new(), None);
         loop {
-            let (found, next) = page(&context, None, &filter, after, 10).unwrap();
+            let (found, next) = page(&index, None, &filter, after, 10).unwrap();
             counts.push(found.len());
             match next {
                 Some(next) => after = Some(next),

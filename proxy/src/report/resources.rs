@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use hyper::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::form_urlencoded;
 use weir_scanner::finding::Severity;
@@ -12,17 +12,18 @@ use weir_scanner::oci::Digest;
 use weir_scanner::verdict::SeverityCounts;
 use weir_storage::index::{ContainerKind, Index, IndexError, LifeRecord, WorkloadKey};
 
-use super::filter::{ImageFilter, OF_WORKLOADS, WorkloadFilter};
-use super::fleet::{FleetView, Known, RunningImage, image_of, running_images};
+use super::filter::{Filter, OF_WORKLOADS, WorkloadFilter};
+use super::fleet::{FleetView, Known, Place, RunningImage, image_of, running_images};
 use super::list::{Page, limit};
+use super::model::{Model, Work};
 use super::problem::Problem;
-use super::{Parameters, Report, json};
+use super::schema::{ContainerKindName, DigestText, ScanStatusName, SeverityNumbers};
+use super::{Parameters, Report};
 use crate::clock::rfc3339;
-use crate::http::Body;
 use crate::workload::{Content, ImageUse, StateCounts, Workload};
 
 /// What a workload is called.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub(super) struct WorkloadName {
     cluster: String,
     namespace: String,
@@ -93,8 +94,8 @@ impl fmt::Display for WorkloadCursor {
 }
 
 /// One workload.
-#[derive(Serialize)]
-struct ResourceItem {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ResourceItem {
     #[serde(flatten)]
     workload: WorkloadName,
     /// When it was made; `null` where weir does not watch its kind.
@@ -105,16 +106,19 @@ struct ResourceItem {
     pods: u32,
     /// What its containers run.
     images: Vec<UseItem>,
-    /// Findings by severity over its running images: package times vulnerability. `null` where none of them was judged.
+    /// Findings by severity over its running images: package times vulnerability, without those that an exception covers here. `null`
+    /// where none of them was judged.
+    #[schemars(with = "Option<SeverityNumbers>")]
     findings: Option<SeverityCounts>,
     /// How many of them a newer version fixes.
     fixable: Option<u64>,
 }
 
 /// One use of an image.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UseItem {
     container: String,
+    #[schemars(with = "ContainerKindName")]
     kind: ContainerKind,
     /// As the specification names it.
     image: String,
@@ -122,21 +126,24 @@ struct UseItem {
     image_id: Option<String>,
     platform: Option<String>,
     /// The image: its manifest's digest, or that by which it is still to be fetched.
+    #[schemars(with = "Option<DigestText>")]
     digest: Option<Digest>,
     /// The repository the runtime has it from, where that is another than the specification's.
     served_as: Option<String>,
     states: States,
     /// `null` where the runtime has not named the image yet, or it leads to none.
+    #[schemars(with = "Option<ScanStatusName>")]
     scan_status: Option<ScanStatus>,
     /// Why there is no image, or why weir could not fetch it.
     reason: Option<&'static str>,
     detail: Option<String>,
-    /// Distinct vulnerabilities by severity; `null` until the image was read and matched.
+    /// Distinct vulnerabilities by severity, without those that an exception covers here; `null` until the image was read and matched.
+    #[schemars(with = "Option<SeverityNumbers>")]
     vulnerabilities: Option<SeverityCounts>,
     fixable: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct States {
     running: u32,
     waiting: u32,
@@ -152,8 +159,8 @@ impl From<StateCounts> for States {
 }
 
 /// Where an image runs or ran.
-#[derive(Serialize)]
-struct AffectedItem {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct AffectedItem {
     #[serde(flatten)]
     workload: WorkloadName,
     /// Whether it runs there now.
@@ -168,9 +175,10 @@ struct AffectedItem {
     containers: Vec<ContainerItem>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ContainerItem {
     container: String,
+    #[schemars(with = "ContainerKindName")]
     kind: ContainerKind,
     image: String,
     served_as: Option<String>,
@@ -178,36 +186,40 @@ struct ContainerItem {
 }
 
 impl Report {
-    pub(super) async fn resources(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
-        let known = [&OF_WORKLOADS[..], &["image_status", "scan_status", "limit", "cursor"]].concat();
+    pub(super) async fn resources(&self, parameters: &Parameters) -> Result<Page<ResourceItem>, Problem> {
+        let known = [&Filter::PARAMETERS[..], &["limit", "cursor"]].concat();
         parameters.only(&known)?;
-        let (filter, limit) = (ImageFilter::parse(parameters)?, limit(parameters)?);
+        let (filter, limit) = (Filter::of_facts(parameters)?, limit(parameters)?);
         let after = WorkloadCursor::of(parameters)?;
-        let view = self.fleet.view();
+        let model = self.model();
         let load = move |index: &Index| -> Result<_, IndexError> {
+            let meant = (!filter.is_of_any_image()).then(|| model.meant(&filter));
+            let takes_images = |workload: &Workload| {
+                meant.as_ref().is_none_or(|meant| running_images(workload).any(|digest| meant.contains(&digest)))
+            };
             let (mut items, mut next_cursor, mut last) = (Vec::new(), None, None);
-            for (_, workload) in view.workloads() {
+            for (place, workload) in model.view().workloads() {
                 let is_after = after.as_ref().is_none_or(|after| after.is_before(&workload.key));
-                if !is_after || !filter.workloads.takes(workload) || !takes_images(&filter, &view, workload) {
+                if !is_after || !filter.workloads.takes(workload) || !takes_images(workload) {
                     continue;
                 }
                 if items.len() == limit {
                     next_cursor = last;
                     break;
                 }
-                items.push(resource(index, &view, workload)?);
+                items.push(resource(index, &model, place, workload)?);
                 last = Some(WorkloadCursor::at(&workload.key).to_string());
             }
             Ok(Page { items, next_cursor })
         };
-        json(&self.index.run(load).await?)
+        Ok(self.index.run(load).await?)
     }
 
     pub(super) async fn image_resources(
         &self,
         digest: Digest,
         parameters: &Parameters,
-    ) -> Result<Response<Body>, Problem> {
+    ) -> Result<Page<AffectedItem>, Problem> {
         let known = [&OF_WORKLOADS[..], &["platform", "limit", "cursor"]].concat();
         parameters.only(&known)?;
         let (filter, limit) = (WorkloadFilter::parse(parameters)?, limit(parameters)?);
@@ -238,30 +250,23 @@ impl Report {
             let next_cursor = if rest.next().is_some() { last } else { None };
             Ok(Some(Page { items, next_cursor }))
         };
-        let page = self.index.run(load).await?.ok_or_else(|| Problem::not_found(digest))?;
-        json(&page)
+        self.index.run(load).await?.ok_or_else(|| Problem::not_found(digest))
     }
 }
 
-/// Whether a workload runs an image that is meant, where the filter speaks of images.
-fn takes_images(filter: &ImageFilter, view: &FleetView, workload: &Workload) -> bool {
-    filter.is_of_any_image()
-        || running_images(workload).any(|digest| {
-            view.images.get(&digest).is_some_and(|image| filter.takes(&super::images::facts_of_running(image)))
-        })
-}
-
-fn resource(index: &Index, view: &FleetView, workload: &Workload) -> Result<ResourceItem, IndexError> {
+fn resource(index: &Index, model: &Model, place: Place, workload: &Workload) -> Result<ResourceItem, IndexError> {
     let mut first_seen: Option<i64> = None;
-    let mut is_judged = false;
+    let mut work: Option<Work> = None;
     for digest in running_images(workload) {
         if let Some(life) = index.life().get(&workload.key, &digest)? {
             first_seen = Some(first_seen.map_or(life.first_seen, |first| first.min(life.first_seen)));
         }
-        let posture = view.images.get(&digest).and_then(RunningImage::posture);
-        is_judged |= posture.is_some_and(|posture| posture.judged.is_some());
+        if let Some(found) = model.work_at(&digest, place) {
+            work.get_or_insert_default().add(&found);
+        }
     }
-    let (counts, mut findings, mut fixable) = (view.findings(workload), SeverityCounts::default(), 0);
+    let (mut findings, mut fixable) = (SeverityCounts::default(), 0);
+    let counts = work.unwrap_or_default().counts;
     for severity in Severity::ALL {
         fixable += counts.of(severity, true);
         findings.add(severity, counts.of(severity, true) + counts.of(severity, false));
@@ -272,19 +277,21 @@ fn resource(index: &Index, view: &FleetView, workload: &Workload) -> Result<Reso
         first_seen: first_seen.map(rfc3339),
         labels: workload.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
         pods: workload.pods,
-        images: workload.uses.iter().map(|used| use_item(view, used)).collect(),
-        findings: is_judged.then_some(findings),
-        fixable: is_judged.then_some(fixable),
+        images: workload.uses.iter().map(|used| use_item(model, place, used)).collect(),
+        findings: work.is_some().then_some(findings),
+        fixable: work.is_some().then_some(fixable),
     })
 }
 
-fn use_item(view: &FleetView, used: &ImageUse) -> UseItem {
+fn use_item(model: &Model, place: Place, used: &ImageUse) -> UseItem {
     let digest = image_of(used);
-    let image = digest.and_then(|digest| view.images.get(&digest));
-    let judged = image.and_then(RunningImage::posture).and_then(|posture| posture.judged.as_ref());
+    let image = digest.and_then(|digest| model.view().images.get(&digest));
+    let counts = digest.and_then(|digest| model.counts_at(&digest, place));
+    // What the index has by now goes before what the view of the fleet knew of it.
+    let row = digest.and_then(|digest| model.catalog().image(&digest).cloned());
     let (reason, detail) = match (&used.content, image.map(|image| &image.known)) {
         (Content::Unresolved(reason), _) => (Some(reason.name()), None),
-        (_, Some(Known::Unseen(Some(state)))) => {
+        (_, Some(Known::Unseen(Some(state)))) if row.is_none() => {
             (state.reason.map(|reason| reason.name()), (!state.detail.is_empty()).then(|| state.detail.clone()))
         }
         _ => (None, None),
@@ -298,11 +305,11 @@ fn use_item(view: &FleetView, used: &ImageUse) -> UseItem {
         digest,
         served_as: used.served_as(),
         states: used.states.into(),
-        scan_status: image.map(RunningImage::status),
+        scan_status: row.map(|row| row.status).or_else(|| image.map(RunningImage::status)),
         reason,
         detail,
-        vulnerabilities: judged.map(|judged| judged.verdict.vulnerabilities),
-        fixable: judged.map(|judged| judged.verdict.fixable),
+        vulnerabilities: counts.as_ref().map(|counts| counts.vulnerabilities),
+        fixable: counts.as_ref().map(|counts| counts.fixable),
     }
 }
 

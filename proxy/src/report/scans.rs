@@ -1,16 +1,18 @@
 //! `scans`: images that were asked to be scanned, and how far that has come.
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::header::{HeaderValue, LOCATION};
-use hyper::{Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::{Digest, Platform};
 use weir_storage::index::{Index, IndexError, ScanRequestCursor, ScanRequestRecord, ScanRequestState};
 
+use super::body::read_json;
 use super::list::{Page, limit};
 use super::problem::Problem;
+use super::schema::{DigestText, ScanStatusName};
 use super::{Parameters, Report, json};
 use crate::clock::rfc3339;
 use crate::http::Body;
@@ -18,22 +20,27 @@ use crate::pull::FetchReason;
 use crate::scan::RequestRefused;
 
 /// Longest body of a request, in bytes.
-const MAX_BODY: usize = 16 * 1024;
+pub(super) const MAX_BODY: usize = 16 * 1024;
 /// Seconds after which one who found no room may ask again.
 const ASK_AGAIN: u32 = 30;
 
 /// What is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+#[schemars(rename = "ScanRequest")]
+pub(super) struct Asked {
+    /// The image: `[registry/]repository[:tag][@digest]`.
+    #[schemars(length(min = 1))]
     reference: String,
+    /// Only this platform of an index: `os/architecture[/variant]`.
     #[serde(default)]
+    #[schemars(extend("pattern" = super::openapi::PLATFORM))]
     platform: Option<String>,
 }
 
 /// One request.
-#[derive(Serialize)]
-struct ScanItem {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ScanItem {
     id: String,
     reference: String,
     platform: Option<String>,
@@ -46,16 +53,19 @@ struct ScanItem {
     updated_at: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ErrorPart {
     code: String,
     detail: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ScannedImage")]
 struct ImagePart {
+    #[schemars(with = "DigestText")]
     digest: Digest,
     platform: Option<String>,
+    #[schemars(with = "ScanStatusName")]
     scan_status: ScanStatus,
 }
 
@@ -97,13 +107,17 @@ impl ScanItem {
 }
 
 impl Report {
-    pub(super) async fn request_scan<B>(&self, parameters: &Parameters, body: B) -> Result<Response<Body>, Problem>
+    pub(super) async fn request_scan<B>(
+        &self,
+        parameters: &Parameters,
+        request: Request<B>,
+    ) -> Result<Response<Body>, Problem>
     where
         B: hyper::body::Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parameters.only(&[])?;
-        let body = read(body).await?;
+        let body = read_json(request, MAX_BODY).await?;
         let asked: Asked =
             serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("body: {error}")))?;
         let platform = asked.platform.as_deref().map(str::parse::<Platform>).transpose();
@@ -129,7 +143,7 @@ impl Report {
         json(&self.index.run(load).await?.ok_or_else(|| Problem::not_found(format!("the scan {id:?}")))?)
     }
 
-    pub(super) async fn scan_requests(&self, parameters: &Parameters) -> Result<Response<Body>, Problem> {
+    pub(super) async fn scan_requests(&self, parameters: &Parameters) -> Result<Page<ScanItem>, Problem> {
         parameters.only(&["limit", "cursor"])?;
         let limit = limit(parameters)?;
         let after = parameters.get("cursor").map(str::parse::<ScanRequestCursor>).transpose();
@@ -139,22 +153,7 @@ impl Report {
             let items = page.requests.into_iter().map(|request| ScanItem::load(index, request));
             Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor: page.next.map(|next| next.to_string()) })
         };
-        json(&self.index.run(load).await?)
-    }
-}
-
-/// A body of at most [`MAX_BODY`] bytes.
-async fn read<B>(body: B) -> Result<Vec<u8>, Problem>
-where
-    B: hyper::body::Body,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes().to_vec()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("body: over the limit of {MAX_BODY} bytes")))
-        }
-        Err(error) => Err(Problem::bad_request(format!("body: {error}"))),
+        Ok(self.index.run(load).await?)
     }
 }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weir_scanner::oci::Digest;
 use weir_storage::index::{Changed, Index, IndexError};
 
 use super::clusters::{ClusterStatus, Clusters};
@@ -46,15 +45,6 @@ impl Inventory {
     }
 }
 
-/// What changed in the index since the last inventory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Touched {
-    /// These images, or what leads to them.
-    These(Vec<Digest>),
-    /// More than can be told.
-    All,
-}
-
 /// Makes inventories, one after the other.
 pub struct InventoryMaker {
     clusters: Clusters,
@@ -76,25 +66,18 @@ impl InventoryMaker {
         self.resolver.forget_all();
     }
 
-    /// The inventory at `now` (seconds since the epoch), and what changed in the index since the last one. Blocks.
+    /// The inventory at `now` (seconds since the epoch). Blocks.
     ///
     /// # Errors
     /// The index cannot be read.
-    pub fn make(&mut self, now: i64) -> Result<(Inventory, Touched), IndexError> {
+    pub fn make(&mut self, now: i64) -> Result<Inventory, IndexError> {
         let changes = self.index.recent().since(self.read_to);
         self.read_to = changes.next;
-        let touched = match changes.digests {
-            Changed::These(digests) => {
-                if !digests.is_empty() {
-                    self.resolver.forget(&digests);
-                }
-                Touched::These(digests)
-            }
-            Changed::Many => {
-                self.resolver.forget_all();
-                Touched::All
-            }
-        };
+        match changes.digests {
+            Changed::These(digests) if digests.is_empty() => {}
+            Changed::These(digests) => self.resolver.forget(&digests),
+            Changed::Many => self.resolver.forget_all(),
+        }
         let mut last = BTreeMap::new();
         for (name, groups) in self.clusters.groups(|name| self.last.contains_key(name)) {
             let workloads = match groups {
@@ -108,7 +91,7 @@ impl InventoryMaker {
             workloads: self.last.get(&status.name).cloned().unwrap_or_default(),
             status,
         });
-        Ok((Inventory { clusters: clusters.collect(), nodes: Arc::new(self.nodes()), at: now }, touched))
+        Ok(Inventory { clusters: clusters.collect(), nodes: Arc::new(self.nodes()), at: now })
     }
 
     fn nodes(&self) -> BTreeMap<IpAddr, (String, String)> {

@@ -25,7 +25,7 @@ pub mod wire;
 
 pub use clusters::{ClusterStatus, Clusters, Freshness};
 pub use image_id::{ImageId, ImageIdForm};
-pub use inventory::{ClusterInventory, Inventory, InventoryMaker, Touched};
+pub use inventory::{ClusterInventory, Inventory, InventoryMaker};
 pub use life::LifeKeeper;
 pub use local::{LocalParts, keep_local};
 pub use resolve::{Content, Unresolved};

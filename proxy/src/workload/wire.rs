@@ -11,6 +11,7 @@ use std::io::{self, Read as _, Write};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weir_storage::index::{ClusterChange, ClusterObject};
 
@@ -54,7 +55,7 @@ pub struct DeltaBatch<C = Vec<ClusterChange>> {
 }
 
 /// The answer to what was accepted, now or before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Accepted {
     /// The last batch that counts; 0 after a snapshot.
     pub sequence: u64,

@@ -87,7 +87,7 @@ async fn an_index_that_fails_costs_questions_and_no_pull() {
         pull(&weir, &image).await;
         pull(&weir, &image).await;
         healthy(&weir).await;
-        assert_eq!(get(weir.report, "/api/v1/images").await.status, if reads { 503 } else { 200 });
+        assert_eq!(get(weir.report, "/api/v1/scans").await.status, if reads { 503 } else { 200 });
     }
     // Files are the only truth about blobs: the layers were fetched once all the same.
     for layer in &image.layers {

@@ -29,7 +29,7 @@ async fn a_result_comes_in_every_form_by_parameter_and_by_accept() {
         assert_eq!((by_parameter.status, by_parameter.header("content-type")), (200, Some(media_type)));
         let by_accept = asked(&weir, image.index_digest, "", Some(media_type)).await;
         assert_eq!((by_accept.status, by_accept.header("content-type")), (200, Some(media_type)));
-        assert_eq!(by_accept.header("vary"), Some("accept"));
+        assert_eq!(by_accept.header("vary"), Some("accept, accept-encoding"));
         assert_eq!(by_accept.body, by_parameter.body, "{name}: equal questions, equal bytes");
         let both = asked(&weir, image.manifest_digest, &format!("?format={name}"), Some("application/json")).await;
         assert_eq!(both.body, by_parameter.body, "{name}: the parameter wins");
@@ -51,7 +51,10 @@ async fn an_unknown_form_is_refused_and_the_known_ones_named() {
     weir.scanned(&image.manifest_digest).await;
     let got = asked(&weir, image.manifest_digest, "?format=xml", None).await;
     assert_eq!((got.status, got.header("content-type")), (400, Some("application/problem+json")));
-    assert_eq!(got.json()["detail"], "format \"xml\" is not known; known are json, cyclonedx, spdx, sarif");
+    assert_eq!(
+        got.json()["detail"],
+        "format \"xml\" is not known; known are json, cyclonedx, spdx, sarif, openvex, cyclonedx-vex"
+    );
     let got = asked(&weir, image.manifest_digest, "", Some("text/csv")).await;
     assert_eq!((got.status, got.header("content-type")), (406, Some("application/problem+json")));
     for (_, media_type) in TYPES {

@@ -66,7 +66,11 @@ async fn errors_in_the_specifications_form() {
 async fn names_and_labels_of_metrics() {
     let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", "b").gzip()).build();
     let registry = Registry::with_images(&[&Image::of("team/app", "1", &image)], |_| None).await;
-    let weir = Weir::over(&registry.url()).await;
+    // Nothing is sent to it: no image runs.
+    let webhook = [("WEBHOOK__0__NAME", "ops"), ("WEBHOOK__0__URL", "https://receiver.invalid/")];
+    let url = registry.url();
+    let settings = [&[("UPSTREAM__0__NAME", "docker.io"), ("UPSTREAM__0__URL", &url)][..], &webhook].concat();
+    let weir = Weir::start(&settings).await;
     for target in [
         "manifests/1".to_owned(),
         format!("manifests/{}", image.manifest_digest),

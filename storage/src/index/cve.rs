@@ -4,6 +4,7 @@
 //! a single batch, so a reader sees the old set or the new one, whenever an import is cut. Rows of any other generation are
 //! leftovers that the next import of the source removes.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use weir_scanner::advisory::Rating;
@@ -139,7 +140,32 @@ impl<'a> Cves<'a> {
         })
     }
 
-    /// The same of several, in their order.
+    /// Every CVE that is known to be exploited.
+    pub fn known_exploited(&self) -> Result<HashSet<String>, IndexError> {
+        let current = || Ok::<_, IndexError>(self.source(CveKind::Kev)?.and_then(|state| state.current));
+        let mut generation = current()?;
+        loop {
+            let Some(read) = generation else { return Ok(HashSet::new()) };
+            let scan = Scan::prefix(Table::Cves, key::encode(&(CveKind::Kev.key(), read))).keys_only();
+            let names = self.index.rows(scan).map(|row| {
+                let (_, _, cve): (String, u64, String) = decode_key(Table::Cves, &row?.key)?;
+                Ok(cve)
+            });
+            let names = names.collect::<Result<_, IndexError>>()?;
+            // The set may have been replaced, and swept, while it was read.
+            generation = current()?;
+            if generation == Some(read) {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// The likelihood that a CVE is exploited, where it was computed.
+    pub fn likelihood(&self, cve: &str) -> Result<Option<EpssScore>, IndexError> {
+        self.row(CveKind::Epss, cve)
+    }
+
+    /// What is known of several, in their order; empty where nothing is.
     pub fn get_all(&self, cves: &[&str]) -> Result<Vec<CveRecord>, IndexError> {
         cves.iter().map(|cve| self.get(cve)).collect()
     }

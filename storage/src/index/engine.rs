@@ -109,10 +109,26 @@ tables! {
     ImagePulls = "image_pulls",
     /// id → token.
     Tokens = "tokens",
+    /// id → session.
+    Sessions = "sessions",
     /// id → request to scan an image.
     ScanRequests = "scan_requests",
     /// (newest first, id): the order of requests.
     ScanRequestOrder = "scan_request_order",
+    /// name → how far a webhook is.
+    Webhooks = "webhooks",
+    /// (name, number) → what waits to be sent to a webhook.
+    WebhookDeliveries = "webhook_deliveries",
+    /// (name, kind, subject) → number: what a webhook has been told.
+    WebhookMarks = "webhook_marks",
+    /// number → exception.
+    Exceptions = "exceptions",
+    /// number of an exception → how it was cancelled.
+    ExceptionCancellations = "exception_cancellations",
+    /// id of a VEX document → the version of it that was imported last.
+    VexDocuments = "vex_documents",
+    /// number → what somebody did.
+    Audit = "audit",
 }
 
 /// One row.

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use weir_scanner::finding::Severity;
 use weir_scanner::oci::Digest;
 
-use super::engine::{Batch, Scan, Table};
+use super::engine::{Batch, Direction, Scan, Table};
 use super::{Index, IndexError, StampRecord, decode_key, key, lock, record};
 
 /// The stamp that holds the sequence number written last.
@@ -168,7 +168,7 @@ pub struct ListedEvent {
 /// A page of a list of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPage {
-    /// The events, newest first.
+    /// The events, in the order that was asked for.
     pub events: Vec<ListedEvent>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<EventCursor>,
@@ -191,15 +191,44 @@ impl<'a> Events<'a> {
         after: Option<EventCursor>,
         limit: usize,
     ) -> Result<EventPage, IndexError> {
+        self.page(image, after, limit, Direction::Backward)
+    }
+
+    /// Up to `limit` events of all images, or of one, oldest first, beyond `after`. Rows are numbered as they are written, so nothing
+    /// that is written later stands before what was read.
+    pub fn after(
+        &self,
+        image: Option<&Digest>,
+        after: Option<EventCursor>,
+        limit: usize,
+    ) -> Result<EventPage, IndexError> {
+        self.page(image, after, limit, Direction::Forward)
+    }
+
+    /// The number of the row written last; 0 before the first.
+    pub fn last(&self) -> Result<u64, IndexError> {
+        Ok(self.index.stamps().get(SEQUENCE_STAMP)?.map_or(0, |stamp| stamp.at.cast_unsigned()))
+    }
+
+    fn page(
+        &self,
+        image: Option<&Digest>,
+        after: Option<EventCursor>,
+        limit: usize,
+        direction: Direction,
+    ) -> Result<EventPage, IndexError> {
         // The row of the cursor may hold more, so reading begins with it.
-        let before = after.map(|cursor| cursor.sequence.saturating_add(1));
+        let beside = after.and_then(|cursor| match direction {
+            Direction::Backward => Some(cursor.sequence.saturating_add(1)),
+            Direction::Forward => cursor.sequence.checked_sub(1),
+        });
         let scan = match image {
             Some(image) => Scan::prefix(Table::ImageEvents, key::encode(image))
-                .after(before.map(|sequence| key::encode(&(image, sequence)))),
-            None => Scan::prefix(Table::Events, Vec::new()).after(before.map(|sequence| key::encode(&sequence))),
+                .after(beside.map(|sequence| key::encode(&(image, sequence)))),
+            None => Scan::prefix(Table::Events, Vec::new()).after(beside.map(|sequence| key::encode(&sequence))),
         };
         let (mut events, mut next) = (Vec::new(), None);
-        'rows: for row in self.index.rows(scan.keys_only().backward()) {
+        'rows: for row in self.index.rows(Scan { direction, ..scan.keys_only() }) {
             let sequence = match image {
                 Some(_) => decode_key::<(Digest, u64)>(Table::ImageEvents, &row?.key)?.1,
                 None => decode_key(Table::Events, &row?.key)?,
@@ -248,8 +277,7 @@ impl<'a> Events<'a> {
 
     /// Adds a row to a batch of the findings' table, whose lock the caller holds.
     pub(super) fn add(&self, batch: &mut Batch, event: &EventRecord) -> Result<(), IndexError> {
-        let last = self.index.stamps().get(SEQUENCE_STAMP)?.map_or(0, |stamp| stamp.at.cast_unsigned());
-        let sequence = last + 1;
+        let sequence = self.last()? + 1;
         let stamp = StampRecord { at: sequence.cast_signed(), value: Vec::new() };
         batch.put(Table::Stamps, key::encode(SEQUENCE_STAMP), record::encode(&stamp));
         batch.put(Table::Events, key::encode(&sequence), record::encode(event));
@@ -300,6 +328,33 @@ mod tests {
             assert_eq!(read(&index, None, limit), ["5", "6", "4", "1", "2", "3"], "{limit}");
             assert_eq!(read(&index, Some(&Digest::of(b"a")), limit), ["5", "6", "1", "2", "3"], "{limit}");
         }
+    }
+
+    #[test]
+    fn events_are_read_oldest_first_from_any_place_and_those_that_come_later_follow() {
+        let index = Index::in_memory();
+        add(&index, 10, b"a", &["1", "2", "3"]);
+        add(&index, 20, b"b", &["4"]);
+        let ids = |image: Option<&Digest>, after| -> Vec<String> {
+            let page = index.events().after(image, after, 9).unwrap();
+            page.events.into_iter().map(|listed| listed.event.id).collect()
+        };
+        let (mut after, mut read) = (None, Vec::new());
+        for limit in [2, 1, 5] {
+            let page = index.events().after(None, after, limit).unwrap();
+            after = page.events.last().map(|last| last.cursor);
+            assert_eq!(page.next, after.filter(|_| limit < 5));
+            read.extend(page.events.into_iter().map(|listed| listed.event.id));
+        }
+        assert_eq!(read, ["1", "2", "3", "4"]);
+        assert_eq!(ids(None, after), Vec::<String>::new());
+        add(&index, 30, b"a", &["5", "6"]);
+        assert_eq!((ids(None, after), index.events().last().unwrap()), (vec!["5".into(), "6".into()], 3));
+        assert_eq!(ids(Some(&Digest::of(b"a")), Some(EventCursor { sequence: 1, position: 1 })), ["3", "5", "6"]);
+        // A cursor of a row that was trimmed still names a place.
+        index.events().trim(25).unwrap();
+        assert_eq!(ids(None, Some(EventCursor { sequence: 1, position: 0 })), ["5", "6"]);
+        assert_eq!(ids(None, Some(EventCursor { sequence: 0, position: 0 })), ["5", "6"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use weir_scanner::finding::{Finding, ImageFindings, Rematched};
+use weir_scanner::finding::{Finding, ImageFindings, Rematched, Severity};
 use weir_scanner::image::ImageInventory;
 use weir_scanner::oci::Digest;
 
@@ -30,6 +30,57 @@ pub struct FindingsRecord {
 
 /// First times by id and package URL, seconds since the epoch.
 pub type FirstSeen = BTreeMap<(String, String), i64>;
+
+/// The findings of one image as lists count them, texts borrowed from the stored row.
+#[derive(Debug)]
+pub struct FindingsBrief<'a> {
+    pub(super) texts: Vec<&'a str>,
+    /// The findings, in the record's order.
+    pub findings: Vec<FindingBrief>,
+    /// Whether any feed spoke: without one nothing was compared with anything.
+    pub has_feeds: bool,
+    /// When a matching first gave that, seconds since the epoch.
+    pub matched_at: i64,
+}
+
+impl<'a> FindingsBrief<'a> {
+    /// A text by its number in one of the findings.
+    pub fn text(&self, number: u32) -> &'a str {
+        self.texts[number as usize]
+    }
+
+    /// How many texts there are: every number in the findings is below it.
+    pub fn texts(&self) -> usize {
+        self.texts.len()
+    }
+}
+
+/// One finding as lists count it. Texts are numbers of [`FindingsBrief::text`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindingBrief {
+    /// The id it is shown under.
+    pub id: u32,
+    /// Its other names.
+    pub aliases: Vec<u32>,
+    /// The package URL.
+    pub package: u32,
+    /// Index of the layer that brought the package.
+    pub layer: u32,
+    /// Its severity.
+    pub severity: Severity,
+    /// The score the severity was taken from, 0 to 10.
+    pub cvss: Option<f64>,
+    /// The smallest version above the installed one that fixes it.
+    pub fixed_version: Option<u32>,
+    /// Whether that can be had.
+    pub is_fixable: bool,
+    /// Whether a distribution's feed speaks for the package, so that it counts nowhere.
+    pub is_covered: bool,
+    /// One line for people.
+    pub summary: u32,
+    /// When it was first seen, seconds since the epoch.
+    pub first_seen: i64,
+}
 
 /// One matching of an image.
 pub struct Matching<'a> {
@@ -79,6 +130,18 @@ impl<'a> Findings<'a> {
     /// The findings of an image, by its manifest's digest.
     pub fn get(&self, manifest: &Digest) -> Result<Option<FindingsRecord>, IndexError> {
         self.index.get(Table::Findings, &key::encode(manifest))
+    }
+
+    /// Hands the findings of an image, by its manifest's digest, to `take` as lists count them: a third of the time of [`Self::get`].
+    /// `None` where it was never matched.
+    pub fn brief<R>(
+        &self,
+        manifest: &Digest,
+        take: impl FnOnce(&FindingsBrief<'_>) -> R,
+    ) -> Result<Option<R>, IndexError> {
+        let key = key::encode(manifest);
+        let row = self.index.engine.get(Table::Findings, &key)?;
+        Ok(row.map(|bytes| record::decode_brief(&key, &bytes, take)).transpose()?)
     }
 
     /// Matches an image by `find` and keeps what that gives, with first times carried over, and the events of what it changed.

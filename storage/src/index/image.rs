@@ -157,6 +157,14 @@ impl<'a> Images<'a> {
         self.update(manifest, |_| Some(image)).map(drop)
     }
 
+    /// The digest of every image, first seen last first. Rows are read as the iterator advances.
+    pub fn digests(&self) -> impl Iterator<Item = Result<Digest, IndexError>> + use<'a> {
+        self.index.rows(Scan::prefix(Table::ImageOrder, Vec::new()).keys_only()).map(|row| {
+            let (NewestFirst(_), digest) = decode_key(Table::ImageOrder, &row?.key)?;
+            Ok(digest)
+        })
+    }
+
     /// Up to `limit` images, first seen last first, beyond `after`.
     pub fn list(&self, after: Option<&ImageCursor>, limit: usize) -> Result<ImagePage, IndexError> {
         let start = after.map(|cursor| key::encode(&(NewestFirst(cursor.first_seen), cursor.digest)));

@@ -9,6 +9,7 @@ mod advisory;
 mod advisory_import;
 mod advisory_increment;
 mod alias;
+mod audit;
 mod cluster;
 mod cve;
 mod cve_import;
@@ -16,6 +17,7 @@ mod door;
 pub mod engine;
 mod error;
 mod event;
+mod exception;
 mod finding;
 mod finding_change;
 mod folder_count;
@@ -34,11 +36,13 @@ mod pull;
 mod recent;
 mod record;
 mod scan_request;
+mod session;
 mod stamp;
 mod tag;
 mod token;
 mod touched;
 mod user;
+mod webhook;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,6 +53,7 @@ pub use advisory::{Advisories, IndexAdvisories};
 pub use advisory_import::AdvisoryImport;
 pub use advisory_increment::{AdvisoryIncrement, FolderDifference};
 pub use alias::{AliasEdge, AliasKind, AliasTarget, Aliases, EdgeKind};
+pub use audit::{Audit, AuditEntry, AuditPage};
 pub use cluster::{
     ClusterChange, ClusterObject, ClusterRecord, ClusterSource, Clusters, ContainerKind, ContainerRecord,
     ContainerState, Labels, NodeRecord, ObjectKey, OwnerRecord, OwnerReference, PodRecord, WatchedKind,
@@ -61,7 +66,8 @@ pub use event::{
     ClosedReason, EventCursor, EventKind, EventPage, EventRecord, Events, FindingEvent, InvalidEventCursor,
     ListedEvent, OpenedReason,
 };
-pub use finding::{Findings, FindingsRecord, FirstSeen, Matching};
+pub use exception::{ExceptionChange, ExceptionOutcome, Exceptions, VexDocumentRecord};
+pub use finding::{FindingBrief, Findings, FindingsBrief, FindingsRecord, FirstSeen, Matching};
 pub use folder_reach::FolderReach;
 pub use image::{ImageCursor, ImageLayer, ImagePage, ImageRecord, Images, InvalidImageCursor};
 pub use import_record::{ImportCounts, ImportFinish, ImportRecord, IncrementFinish, SourceFailure, Validators};
@@ -77,11 +83,15 @@ use record::Record;
 pub use scan_request::{
     InvalidScanRequestCursor, ScanRequestCursor, ScanRequestPage, ScanRequestRecord, ScanRequestState, ScanRequests,
 };
+pub use session::{MOST as MOST_SESSIONS, SessionOrigin, SessionRecord, Sessions};
 pub use stamp::{StampRecord, Stamps};
 pub use tag::{TagRecord, Tags};
 pub use token::{TokenRecord, TokenRole, Tokens};
 pub use touched::{Touch, Touched, TouchedRow};
 pub use user::PackageUsers;
+pub use webhook::{
+    DeliveryOutcome, Gathered, WebhookDelivery, WebhookFailure, WebhookMark, WebhookMarks, WebhookRecord, Webhooks,
+};
 
 /// The schema this version writes: raised when a change needs a migration that a record's version byte cannot carry.
 const SCHEMA: i64 = 1;
@@ -113,7 +123,12 @@ struct Locks {
     life: Mutex<()>,
     pulls: Mutex<()>,
     tokens: Mutex<()>,
+    /// Taken before `audit` where both are.
+    exceptions: Mutex<()>,
+    audit: Mutex<()>,
     scan_requests: Mutex<()>,
+    webhooks: Mutex<()>,
+    sessions: Mutex<()>,
 }
 
 impl Index {
@@ -243,9 +258,29 @@ impl Index {
         Tokens::new(self)
     }
 
+    /// What people have decided about findings and repositories.
+    pub fn exceptions(&self) -> Exceptions<'_> {
+        Exceptions::new(self)
+    }
+
+    /// Who did what.
+    pub fn audit(&self) -> Audit<'_> {
+        Audit::new(self)
+    }
+
+    /// Who is signed in to the console.
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions::new(self)
+    }
+
     /// Requests to scan an image.
     pub fn scan_requests(&self) -> ScanRequests<'_> {
         ScanRequests::new(self)
+    }
+
+    /// What webhooks have been told, and what waits to be.
+    pub fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks::new(self)
     }
 
     /// What changed lately, from memory.
@@ -280,6 +315,13 @@ impl Index {
 
 fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number after the last of a table whose rows have numbers and are never removed; the first is 1.
+fn next_number(index: &Index, table: Table) -> Result<u64, IndexError> {
+    let last = index.rows(Scan::prefix(table, Vec::new()).keys_only().backward()).next().transpose()?;
+    let last: Option<u64> = last.map(|row| decode_key(table, &row.key)).transpose()?;
+    Ok(last.unwrap_or_default() + 1)
 }
 
 /// The components of a row's key; what is no key of this table is damage.

@@ -1,4 +1,4 @@
-//! What changed lately: digests whose image, findings, aliases or manifest was written, in memory.
+//! What changed lately: digests whose image, findings, aliases, tags or manifest was written, in memory.
 //!
 //! Owns a ring that every batch passes after it was written, whatever the engine. Who keeps a view of the index reads
 //! it once and then what changed: take [`Changes::next`] first and read the index after it, and no change is missed,
@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use weir_scanner::oci::Digest;
 
 use super::engine::{Batch, Change, Table};
-use super::{Index, key};
+use super::{Index, TagRecord, key, record};
 
 /// Digests remembered; some 70 bytes each. A whole rematch of a large fleet is more, and is as well answered by reading
 /// all.
@@ -43,6 +43,11 @@ pub struct Recent<'a> {
 impl<'a> Recent<'a> {
     pub(super) fn new(index: &'a Index) -> Self {
         Self { index }
+    }
+
+    /// The number to ask with from now on: another one than before means that something changed.
+    pub fn next(&self) -> u64 {
+        self.index.recent.lock().next
     }
 
     /// What changed since [`Changes::next`] was this number. Numbers begin at 0 with each opening of the index. Answers
@@ -100,13 +105,18 @@ impl RecentRing {
 /// The digests that a batch is about.
 pub(super) fn digests(batch: &Batch) -> BTreeSet<Digest> {
     let mut digests = BTreeSet::new();
-    for Change { table, key, .. } in batch.changes() {
+    for Change { table, key, value } in batch.changes() {
         match table {
             Table::Images | Table::Findings | Table::Manifests => digests.extend(key::decode::<Digest>(key)),
             Table::AliasChildren | Table::AliasParents => {
                 if let Some((from, to)) = key::decode::<(Digest, Digest)>(key) {
                     digests.extend([from, to]);
                 }
+            }
+            // Where a tag points now; where it pointed before is told by the repository they share.
+            Table::Tags => {
+                let target = value.as_ref().and_then(|value| record::decode::<TagRecord>(*table, key, value).ok());
+                digests.extend(target.map(|target| target.digest));
             }
             _ => {}
         }

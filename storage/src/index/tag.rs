@@ -74,11 +74,15 @@ impl<'a> Tags<'a> {
         Ok(true)
     }
 
-    /// Removes a tag: the upstream says it does not exist.
+    /// Removes a tag: the upstream says it does not exist. What it pointed to has changed.
     pub fn remove(&self, upstream: &str, repository: &Repository, tag: &Tag) -> Result<(), IndexError> {
         let _guard = lock(&self.index.locks.tags);
+        let key = key::encode(&(upstream, repository, tag));
+        let was = self.index.get::<TagRecord>(Table::Tags, &key).ok().flatten();
         let mut batch = Batch::new();
-        batch.delete(Table::Tags, key::encode(&(upstream, repository, tag)));
-        self.index.write(batch)
+        batch.delete(Table::Tags, key);
+        self.index.write(batch)?;
+        self.index.recent.note(was.into_iter().map(|was| was.digest).collect());
+        Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! The read model over the index and the workloads: made in the background, held in memory, read by the report and the metrics.
+//! What runs where: worked out in the background, joined with the index in [`super::model`], read by the report and the metrics.
 //!
 //! Owns when it is made: soon after something changed, at most every so often, however much changes. Whoever reads gets the
 //! last one whole. What runs is told to the blob store, to whoever fetches what weir has not seen, and to the index's record of lives.
 
-mod posture;
+mod counts;
 #[cfg(test)]
 mod properties;
 mod retention;
@@ -13,24 +13,28 @@ mod series;
 mod view;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use weir_scanner::exception::Rules;
 use weir_scanner::oci::Digest;
 use weir_storage::blob::BlobStore;
-use weir_storage::index::{CveKind, Index, IndexError};
+use weir_storage::index::{Index, IndexError};
 
 use crate::clock::Clock;
 use crate::metrics::InventoryMetrics;
+use crate::report::exceptions::Exceptions;
+use crate::report::model::{Catalog, Model, Settings, Shared as SharedModel};
 use crate::tasks::{PermitClass, Tasks};
-use crate::workload::{Clusters, Inventory, InventoryMaker, LifeKeeper, Touched, Unseen};
+use crate::workload::{Clusters, Inventory, InventoryMaker, LifeKeeper, Unseen};
 
-pub use posture::{Due, FindingCounts, Judged, Posture};
+pub use counts::Due;
+pub(in crate::report) use counts::FindingCounts;
 pub use retention::{RetentionParts, forget_unused};
-pub use view::{FleetView, Known, Place, RunningImage};
-pub(in crate::report) use view::{image_of, running_images};
+pub use view::FleetView;
+pub(in crate::report) use view::{Known, Place, RunningImage, image_of, running_images};
 
 /// The least time between two makings: what changes is shown within a second.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -43,7 +47,7 @@ pub struct Fleet(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    view: RwLock<Arc<FleetView>>,
+    model: SharedModel,
     /// Whether it was made once, or could not be.
     made: watch::Sender<bool>,
 }
@@ -54,12 +58,12 @@ pub struct FleetParts {
     pub clusters: Clusters,
     /// The index.
     pub index: Index,
+    /// What was decided.
+    pub exceptions: Exceptions,
     /// Told what runs.
     pub blobs: BlobStore,
     /// Told what runs unseen.
     pub unseen: Unseen,
-    /// When findings are due.
-    pub due: Due,
     /// Where its numbers are shown.
     pub metrics: InventoryMetrics,
     /// Owner of its task.
@@ -69,9 +73,30 @@ pub struct FleetParts {
 }
 
 impl Fleet {
+    /// A fleet that was not made yet: when its findings are due to be gone, and how long after its last use an image is idle.
+    pub fn new(due: Due, idle_after: Duration) -> Self {
+        let idle_seconds = i64::try_from(idle_after.as_secs()).unwrap_or(i64::MAX);
+        let model = SharedModel::new(Settings { due: Arc::new(due), idle_seconds });
+        Self(Arc::new(Shared { model, ..Shared::default() }))
+    }
+
     /// The fleet as it was made last.
     pub fn view(&self) -> Arc<FleetView> {
-        Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(self.model().view())
+    }
+
+    /// The same joined with the index.
+    pub(in crate::report) fn model(&self) -> Arc<Model> {
+        self.0.model.model()
+    }
+
+    /// Takes up what changed in the index a moment ago and what exceptions say now, at `now` (seconds since the epoch), so that who changed
+    /// it sees it. Blocks.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub(in crate::report) fn refresh(&self, index: &Index, rules: Arc<Rules>, now: i64) -> Result<(), IndexError> {
+        self.0.model.refresh(index, rules, now)
     }
 
     /// Waits until it was made once, or could not be: before, what was heard before a restart is not in it.
@@ -80,33 +105,24 @@ impl Fleet {
         let _: Result<_, watch::error::RecvError> = self.0.made.subscribe().wait_for(|made| *made).await;
     }
 
-    fn set(&self, view: Arc<FleetView>) {
-        *self.0.view.write().unwrap_or_else(PoisonError::into_inner) = view;
-    }
-
     /// Makes the fleet whenever something changed, until cancelled.
     pub async fn run(self, parts: FleetParts) {
         let (token, class) = (parts.tasks.token(), PermitClass::new("fleet", 1));
-        let mut changed = parts.clusters.changed();
+        let (mut changed, mut decided) = (parts.clusters.changed(), parts.exceptions.changed());
         let mut maker = Maker::new(&parts);
         loop {
             let began = Instant::now();
             let now = parts.clock.now();
+            let fleet = self.clone();
             let made = parts.tasks.blocking("fleet", &class, move || {
-                let made = maker.make(now);
+                let made = maker.make(&fleet.0.model, now);
                 (maker, made)
             });
-            // Without a cluster nothing runs, whatever is scanned meanwhile.
-            let mut rests = false;
             match made.await {
                 Ok((back, made)) => {
                     maker = back;
                     match made {
-                        Ok(view) => {
-                            rests = view.inventory.clusters.is_empty();
-                            parts.unseen.look(&view.inventory);
-                            self.set(Arc::new(view));
-                        }
+                        Ok(view) => parts.unseen.look(&view.inventory),
                         Err(error) => {
                             tracing::error!(%error, "what runs where could not be worked out");
                             maker.start_over();
@@ -123,7 +139,8 @@ impl Fleet {
             tokio::select! {
                 () = token.cancelled() => return,
                 _ = changed.changed() => {}
-                () = tokio::time::sleep(IDLE), if !rests => {}
+                _ = decided.changed() => {}
+                () = tokio::time::sleep(IDLE) => {}
             }
         }
     }
@@ -133,16 +150,12 @@ impl Fleet {
 struct Maker {
     inventory: InventoryMaker,
     life: LifeKeeper,
-    /// Of images that run.
-    postures: HashMap<Digest, Arc<Posture>>,
-    /// The list of exploited vulnerabilities that the postures were made with.
-    exploited: Option<u64>,
     /// Blobs of what runs, as the store was told last.
     running: HashSet<Digest>,
     index: Index,
+    exceptions: Exceptions,
     blobs: BlobStore,
     unseen: Unseen,
-    due: Due,
     metrics: InventoryMetrics,
 }
 
@@ -151,101 +164,63 @@ impl Maker {
         Self {
             inventory: InventoryMaker::new(parts.clusters.clone(), parts.index.clone()),
             life: LifeKeeper::default(),
-            postures: HashMap::new(),
-            exploited: None,
             running: HashSet::new(),
             index: parts.index.clone(),
+            exceptions: parts.exceptions.clone(),
             blobs: parts.blobs.clone(),
             unseen: parts.unseen.clone(),
-            due: parts.due.clone(),
             metrics: parts.metrics.clone(),
         }
     }
 
-    fn make(&mut self, now: i64) -> Result<FleetView, IndexError> {
-        let (inventory, touched) = self.inventory.make(now)?;
+    fn make(&mut self, shared: &SharedModel, now: i64) -> Result<Arc<FleetView>, IndexError> {
+        let inventory = self.inventory.make(now)?;
         // A disk that is full keeps no times; what runs is shown all the same.
         if let Err(error) = self.life.note(&inventory, &self.index) {
             tracing::warn!(%error, "when images began and ceased to run could not be written");
         }
-        self.forget(&touched)?;
-        let images = self.images(&inventory)?;
-        self.postures.retain(|digest, _| images.contains_key(digest));
-        let view = FleetView { inventory, images };
-        self.tell_blobs(&view);
-        self.metrics.publish(series::families(&view, &self.due, now));
-        Ok(view)
+        // After what runs was looked up, so that what leads to an image here finds it there.
+        let catalog = shared.follow(&self.index)?;
+        let images = self.images(&inventory, &catalog);
+        let model = shared.set_view(FleetView { inventory, images }, self.exceptions.rules(), &self.index, now)?;
+        self.tell_blobs(&model);
+        self.metrics.publish(series::families(&model));
+        Ok(Arc::clone(model.view()))
     }
 
     /// Drops all that is held: what changed meanwhile was asked for once and is not told again.
     fn start_over(&mut self) {
         self.inventory.start_over();
-        self.postures.clear();
     }
 
-    /// Drops what was read of images that changed since.
-    fn forget(&mut self, touched: &Touched) -> Result<(), IndexError> {
-        let exploited = self.index.cves().source(CveKind::Kev)?.and_then(|state| state.current);
-        match touched {
-            Touched::These(digests) if exploited == self.exploited => {
-                for digest in digests {
-                    self.postures.remove(digest);
-                }
-            }
-            _ => self.postures.clear(),
-        }
-        self.exploited = exploited;
-        Ok(())
-    }
-
-    fn images(&mut self, inventory: &Inventory) -> Result<HashMap<Digest, RunningImage>, IndexError> {
-        let mut images: HashMap<Digest, RunningImage> = HashMap::with_capacity(self.postures.len());
+    fn images(&self, inventory: &Inventory, catalog: &Catalog) -> HashMap<Digest, RunningImage> {
+        let mut images: HashMap<Digest, RunningImage> = HashMap::new();
         for (at, cluster) in inventory.clusters.iter().enumerate() {
             for (index, workload) in cluster.workloads.iter().enumerate() {
                 for digest in running_images(workload) {
                     let first_seen = self.life.first_seen(&workload.key, &digest).unwrap_or(inventory.at);
-                    let image = match images.entry(digest) {
-                        std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                        std::collections::hash_map::Entry::Vacant(entry) => {
-                            let known = match posture(&mut self.postures, &self.index, &digest)? {
-                                Some(posture) => Known::Seen(posture),
-                                None => Known::Unseen(self.unseen.state(&digest)),
-                            };
-                            entry.insert(RunningImage { known, users: Vec::new(), first_seen })
-                        }
-                    };
+                    let image = images.entry(digest).or_insert_with(|| {
+                        let known = match catalog.image(&digest) {
+                            Some(row) => Known::Seen(Arc::clone(row)),
+                            None => Known::Unseen(self.unseen.state(&digest)),
+                        };
+                        RunningImage { known, users: Vec::new(), first_seen }
+                    });
                     image.first_seen = image.first_seen.min(first_seen);
                     image.users.push((at, index));
                 }
             }
         }
-        Ok(images)
+        images
     }
 
     /// Names the blobs of what runs to the store, so that they are the last to be evicted.
-    fn tell_blobs(&mut self, view: &FleetView) {
-        let mut running = HashSet::with_capacity(self.running.len());
-        for posture in view.images.values().filter_map(RunningImage::posture) {
-            running.insert(posture.record.config);
-            running.extend(posture.record.layers.iter().map(|layer| layer.digest));
-        }
+    fn tell_blobs(&mut self, model: &Model) {
+        let rows = model.view().images.values().filter_map(RunningImage::row);
+        let running: HashSet<Digest> = rows.flat_map(|row| model.catalog().blobs_of(row)).collect();
         if running != self.running {
             self.blobs.set_running(running.clone());
             self.running = running;
         }
     }
-}
-
-/// What is known of an image, read where it is not held.
-fn posture(
-    held: &mut HashMap<Digest, Arc<Posture>>,
-    index: &Index,
-    digest: &Digest,
-) -> Result<Option<Arc<Posture>>, IndexError> {
-    if let Some(known) = held.get(digest) {
-        return Ok(Some(Arc::clone(known)));
-    }
-    let Some(read) = Posture::read(index, digest)?.map(Arc::new) else { return Ok(None) };
-    held.insert(*digest, Arc::clone(&read));
-    Ok(Some(read))
 }

@@ -1,98 +1,42 @@
 //! That the series are what the lists add up to, whatever runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prometheus::proto::MetricFamily;
 use proptest::prelude::*;
+use weir_scanner::exception::Scope;
 use weir_scanner::finding::Severity;
-use weir_scanner::oci::Digest;
-use weir_storage::index::{ClusterSource, ContainerKind, WorkloadKey};
 
-use super::posture::{Due, Judged, Posture};
-use super::sample::image_record;
 use super::series::families;
-use super::view::{FleetView, Known, RunningImage, running_images};
+use super::view::running_images;
 use crate::metrics::Metrics;
-use crate::workload::{
-    ClusterInventory, ClusterStatus, Content, Freshness, ImageUse, Inventory, StateCounts, Unresolved, Workload,
+use crate::report::model::sample::{
+    NOW, Sample, SampleFinding, SampleImage, SampleUser, digest as sample_digest, exception,
 };
-
-const NOW: i64 = 1_000_000;
+use crate::report::model::{Model, Work};
+use crate::workload::{Content, Workload};
 
 /// An image: what was found in it, or that it was never read.
-type Image = Option<Vec<(Severity, bool, bool, i64)>>;
+type Image = Option<Vec<SampleFinding>>;
 /// A workload: its cluster, its namespace, the images it uses and whether each runs; none for one that leads nowhere.
 type User = (usize, usize, Vec<(Option<usize>, bool)>);
 
-fn digest(number: usize) -> Digest {
-    Digest::of(&number.to_le_bytes())
-}
-
-fn workload(number: usize, cluster: usize, namespace: &str, uses: &[(Option<usize>, bool)]) -> Workload {
-    let used = |(image, active): &(Option<usize>, bool)| ImageUse {
-        container: "app".into(),
-        kind: ContainerKind::Container,
-        image: "team/app:1".into(),
-        image_id: Some(Digest::of(b"config").to_string().into()),
-        platform: None,
-        states: StateCounts::default(),
-        active: *active,
-        content: image.map_or(Content::Unresolved(Unresolved::ConfigUnknown), |image| Content::Image(digest(image))),
-    };
-    Workload {
-        key: WorkloadKey {
-            cluster: format!("cluster-{cluster:03}"),
-            namespace: namespace.to_owned(),
-            group: "apps".to_owned(),
-            kind: "Deployment".to_owned(),
-            name: format!("web-{number}"),
-        },
-        created_at: None,
+/// A fleet of clusters that run these images, joined with what is found in them.
+fn fleet(clusters: usize, images: &[Image], users: &[User], namespace: impl Fn(usize) -> String) -> Sample {
+    let image = |findings: &Image| SampleImage { findings: findings.clone(), ..SampleImage::default() };
+    let user = |(cluster, at, uses): &User| SampleUser {
+        cluster: cluster % clusters,
+        namespace: namespace(*at),
         labels: Vec::new(),
-        pods: 1,
-        uses: uses.iter().map(used).collect(),
-    }
-}
-
-/// A fleet of clusters that run these images, made as the maker makes it.
-fn fleet(clusters: usize, images: &[Image], users: &[User], namespace: impl Fn(usize) -> String) -> FleetView {
-    let mut workloads: Vec<Vec<Workload>> = vec![Vec::new(); clusters];
-    for (number, (cluster, at, uses)) in users.iter().enumerate() {
-        let uses: Vec<_> =
-            uses.iter().map(|(image, active)| (image.map(|image| image % images.len()), *active)).collect();
-        workloads[cluster % clusters].push(workload(number, cluster % clusters, &namespace(*at), &uses));
-    }
-    let mut running: HashMap<Digest, RunningImage> = HashMap::new();
-    for (cluster, workloads) in workloads.iter().enumerate() {
-        for (index, workload) in workloads.iter().enumerate() {
-            for digest in running_images(workload) {
-                let number = (0..images.len()).find(|number| self::digest(*number) == digest).unwrap();
-                let judged = images[number].as_deref().map(Judged::sample);
-                let known = Known::Seen(Arc::new(Posture { record: image_record(), judged }));
-                let image = RunningImage { known, users: Vec::new(), first_seen: 0 };
-                running.entry(digest).or_insert(image).users.push((cluster, index));
-            }
-        }
-    }
-    let inventory = |(number, workloads): (usize, Vec<Workload>)| ClusterInventory {
-        status: ClusterStatus {
-            name: format!("cluster-{number:03}"),
-            source: ClusterSource::Local,
-            freshness: Freshness::Live,
-            synced_at: NOW,
-            first_seen: 0,
-            kubernetes_version: None,
-            agent_version: None,
-            pods: 0,
-            nodes: 0,
-            problems: Vec::new(),
-        },
-        workloads: Arc::new(workloads),
+        uses: uses.iter().map(|(image, active)| (image.map(|image| image % images.len()), *active)).collect(),
     };
-    let clusters = workloads.into_iter().enumerate().map(inventory).collect();
-    FleetView { inventory: Inventory { clusters, at: NOW, ..Inventory::default() }, images: running }
+    Sample {
+        images: images.iter().map(image).collect(),
+        clusters,
+        users: users.iter().map(user).collect(),
+        exceptions: Vec::new(),
+        exploited: (0..10).filter(|number| number % 2 == 1).collect(),
+    }
 }
 
 /// Every series of a family: its labels and its value.
@@ -125,22 +69,34 @@ fn check_page(families: &[MetricFamily]) {
     assert_eq!(names.len(), count, "the same labels twice");
 }
 
-fn due() -> Due {
-    [(Severity::Critical, Duration::from_secs(100)), (Severity::High, Duration::from_secs(1000))].into()
-}
-
 fn severity() -> impl Strategy<Value = Severity> {
     (0..Severity::ALL.len()).prop_map(|at| Severity::ALL[at])
 }
 
 fn image() -> impl Strategy<Value = Image> {
-    let finding = (severity(), any::<bool>(), any::<bool>(), NOW - 3000..=NOW);
+    let finding = (severity(), any::<bool>(), 0..10_usize, 0..3_usize, NOW - 3000..=NOW);
+    let finding = finding.prop_map(|(severity, fixable, vulnerability, package, first_seen)| SampleFinding {
+        vulnerability,
+        package,
+        severity,
+        layer: 0,
+        fixable,
+        covered: false,
+        first_seen,
+    });
     prop::option::weighted(0.8, prop::collection::vec(finding, 0..6))
 }
 
 fn user() -> impl Strategy<Value = User> {
     let used = (prop::option::weighted(0.9, 0..8_usize), prop::bool::weighted(0.8));
     (0..50_usize, 0..20_usize, prop::collection::vec(used, 0..4))
+}
+
+/// What the findings of everything a workload runs come to, each image once.
+fn works(model: &Model, place: (usize, usize), workload: &Workload) -> Work {
+    let mut all = Work::default();
+    running_images(workload).filter_map(|digest| model.work_at(&digest, place)).for_each(|work| all.add(&work));
+    all
 }
 
 proptest! {
@@ -150,13 +106,19 @@ proptest! {
         images in prop::collection::vec(image(), 1..8),
         users in prop::collection::vec(user(), 0..60),
         odd in prop::collection::vec("[a-z\\\\\"\n]{1,4}", 20),
+        excepted in prop::option::of(0..10_usize),
     ) {
-        let view = fleet(clusters, &images, &users, |at| odd[at].clone());
-        let made = families(&view, &due(), NOW);
+        let mut sample = fleet(clusters, &images, &users, |at| odd[at].clone());
+        let scope = Scope { cluster: Some("cluster-000".to_owned()), ..Scope::default() };
+        sample.exceptions.extend(excepted.map(|number| exception(0, Some(number), scope)));
+        let model = sample.model();
+        let view = model.view();
+        let made = families(&model);
         check_page(&made);
+        let at_each: Vec<Work> = view.workloads().map(|(place, workload)| works(&model, place, workload)).collect();
         for severity in Severity::ALL {
             for fixable in [true, false] {
-                let expected: u64 = view.workloads().map(|(_, workload)| view.findings(workload).of(severity, fixable)).sum();
+                let expected: u64 = at_each.iter().map(|work| work.counts.of(severity, fixable)).sum();
                 let is_of = |labels: &BTreeMap<String, String>| {
                     labels["severity"] == severity.name() && labels["fixable"] == fixable.to_string()
                 };
@@ -165,16 +127,19 @@ proptest! {
                 prop_assert_eq!(found, expected);
             }
         }
-        let judged = |workload: &Workload| -> Vec<&Judged> {
-            running_images(workload).filter_map(|digest| view.images[&digest].posture()?.judged.as_ref()).collect()
-        };
-        let all: Vec<&Judged> = view.workloads().flat_map(|(_, workload)| judged(workload)).collect();
         let sum = |name: &str| series(&made, name).iter().map(|(_, value)| value).sum::<u64>();
-        let exploited: u64 = all.iter().map(|judged| judged.exploited).sum();
+        let exploited: u64 = at_each.iter().map(|work| work.exploited).sum();
         prop_assert_eq!(sum("weir_running_known_exploited_findings"), exploited);
-        let overdue: u64 =
-            all.iter().flat_map(|judged| due().into_keys().map(|severity| judged.overdue(severity, &due(), NOW))).sum();
+        let overdue: u64 = at_each.iter().map(|work| work.overdue.total()).sum();
         prop_assert_eq!(sum("weir_overdue_findings"), overdue);
+        // Counted from what the fleet was made of: what is excepted in a cluster is left out there alone.
+        let expected: usize = view.workloads().map(|((cluster, _), workload)| {
+            let found = running_images(workload).filter_map(|digest| {
+                (0..images.len()).find(|number| sample_digest(*number) == digest).and_then(|number| images[number].as_ref())
+            });
+            found.flatten().filter(|finding| cluster != 0 || Some(finding.vulnerability) != excepted).count()
+        }).sum();
+        prop_assert_eq!(sum("weir_running_findings"), expected as u64);
         // Images are counted in each cluster that runs them.
         let running: usize = view.images.values().map(|image| {
             image.users.iter().map(|(cluster, _)| cluster).collect::<BTreeSet<_>>().len()
@@ -190,13 +155,21 @@ proptest! {
 
 #[test]
 fn namespaces_and_clusters_beyond_the_limits_are_others_and_a_series_says_so() {
-    let found: Image = Some(vec![(Severity::High, true, true, NOW)]);
+    let found: Image = Some(vec![SampleFinding {
+        vulnerability: 1,
+        package: 0,
+        severity: Severity::High,
+        layer: 0,
+        fixable: true,
+        covered: false,
+        first_seen: NOW,
+    }]);
     let limited = |made: &[MetricFamily]| -> Vec<u64> {
         series(made, "weir_metrics_series_limited").into_iter().map(|(_, value)| value).collect()
     };
     let users: Vec<User> = (0..400).map(|number| (0, number, vec![(Some(0), true)])).collect();
-    let view = fleet(1, &[found], &users, |at| format!("ns-{at:03}"));
-    let made = families(&view, &due(), NOW);
+    let sample = fleet(1, &[found], &users, |at| format!("ns-{at:03}"));
+    let made = families(&sample.model());
     check_page(&made);
     let exploited = series(&made, "weir_running_known_exploited_findings");
     assert_eq!(exploited.len(), 251);
@@ -207,13 +180,13 @@ fn namespaces_and_clusters_beyond_the_limits_are_others_and_a_series_says_so() {
     assert!(total <= 5000, "{total} series");
 
     // Exactly as many as there may be are all shown.
-    let view = fleet(1, &[Some(Vec::new())], &users[..250], |at| format!("ns-{at:03}"));
-    let made = families(&view, &due(), NOW);
+    let sample = fleet(1, &[Some(Vec::new())], &users[..250], |at| format!("ns-{at:03}"));
+    let made = families(&sample.model());
     assert_eq!((series(&made, "weir_running_known_exploited_findings").len(), limited(&made)), (250, vec![0, 0]));
 
     let users: Vec<User> = (0..40).map(|number| (number, 0, vec![(Some(0), true)])).collect();
-    let view = fleet(40, &[Some(Vec::new())], &users, |_| "default".to_owned());
-    let made = families(&view, &due(), NOW);
+    let sample = fleet(40, &[Some(Vec::new())], &users, |_| "default".to_owned());
+    let made = families(&sample.model());
     check_page(&made);
     let images = series(&made, "weir_running_images");
     let clusters: BTreeSet<&str> = images.iter().map(|(labels, _)| labels["cluster"].as_str()).collect();

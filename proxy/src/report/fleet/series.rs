@@ -9,9 +9,9 @@ use prometheus::proto::MetricFamily;
 use weir_scanner::finding::Severity;
 use weir_scanner::image::ScanStatus;
 
-use super::posture::{Due, FindingCounts};
-use super::view::{FleetView, RunningImage, running_images};
+use super::view::{FleetView, RunningImage};
 use crate::metrics::{Sample, gauges};
+use crate::report::model::{Model, Work};
 use crate::workload::{Content, ImageId, ImageIdForm};
 
 /// Clusters with series of their own.
@@ -21,11 +21,12 @@ const MOST_NAMESPACES: usize = 250;
 /// What is beyond the limits.
 const OTHER: &str = "other";
 
-/// Every series of the inventory and of the posture, at `now` (seconds since the epoch).
-pub(super) fn families(view: &FleetView, due: &Due, now: i64) -> Vec<MetricFamily> {
+/// Every series of the inventory and of the posture. What exceptions cover at a workload is not counted there.
+pub(super) fn families(model: &Model) -> Vec<MetricFamily> {
+    let view = model.view();
     let labels = Labels::of(view);
     let mut all = inventory(view, &labels);
-    all.extend(posture(view, &labels, due, now));
+    all.extend(posture(model, &labels));
     let limited = |metric: &str, is_limited: bool| (vec![metric.to_owned()], f64::from(u8::from(is_limited)));
     all.push(gauges(
         "weir_metrics_series_limited",
@@ -148,43 +149,39 @@ fn inventory(view: &FleetView, labels: &Labels<'_>) -> Vec<MetricFamily> {
 
 /// Whether a client ever pulled an image through weir.
 fn is_pulled(image: &RunningImage) -> bool {
-    image.posture().is_some_and(|posture| posture.record.last_pulled.is_some())
+    image.row().is_some_and(|row| row.last_pulled.is_some())
 }
 
-fn posture(view: &FleetView, labels: &Labels<'_>, due: &Due, now: i64) -> Vec<MetricFamily> {
-    let mut findings: BTreeMap<(String, String), (FindingCounts, u64)> = BTreeMap::new();
+fn posture(model: &Model, labels: &Labels<'_>) -> Vec<MetricFamily> {
+    let view = model.view();
+    let mut findings: BTreeMap<(String, String), Work> = BTreeMap::new();
     let mut overdue: BTreeMap<(String, Severity), u64> = BTreeMap::new();
     for at in 0..view.inventory.clusters.len() {
-        for severity in due.keys() {
-            overdue.entry((labels.cluster(at), *severity)).or_default();
+        for severity in model.due() {
+            overdue.entry((labels.cluster(at), severity)).or_default();
         }
     }
-    let late: HashMap<_, Vec<(Severity, u64)>> = view
-        .images
-        .iter()
-        .filter_map(|(digest, image)| {
-            let judged = image.posture()?.judged.as_ref()?;
-            Some((*digest, due.keys().map(|severity| (*severity, judged.overdue(*severity, due, now))).collect()))
-        })
-        .collect();
+    // Of many workloads of one namespace the names are looked up once.
+    let mut by_namespace: HashMap<(usize, &str), Work> = HashMap::new();
     for ((at, _), workload) in view.workloads() {
-        let (counts, exploited) = findings.entry(labels.namespace(at, &workload.key.namespace)).or_default();
-        for digest in running_images(workload) {
-            let judged = view.images.get(&digest).and_then(|image| image.posture()?.judged.as_ref());
-            let Some(judged) = judged else { continue };
-            counts.add(&judged.findings);
-            *exploited += judged.exploited;
-            for (severity, count) in late.get(&digest).into_iter().flatten() {
-                *overdue.entry((labels.cluster(at), *severity)).or_default() += count;
-            }
+        by_namespace.entry((at, workload.key.namespace.as_str())).or_default();
+    }
+    model.each_work(|place, work| {
+        let namespace = view.workload(place).key.namespace.as_str();
+        by_namespace.entry((place.0, namespace)).or_default().add(work);
+    });
+    for ((at, namespace), work) in by_namespace {
+        findings.entry(labels.namespace(at, namespace)).or_default().add(&work);
+        for severity in model.due() {
+            *overdue.entry((labels.cluster(at), severity)).or_default() += work.overdue.of(severity);
         }
     }
-    let by_severity = findings.iter().flat_map(|((cluster, namespace), (counts, _))| {
+    let by_severity = findings.iter().flat_map(|((cluster, namespace), work)| {
         Severity::ALL.iter().flat_map(move |severity| {
             [true, false].map(|fixable| -> Sample {
                 let fix = if fixable { "true" } else { "false" };
                 let values = [cluster, namespace, severity.name(), fix].map(str::to_owned);
-                (values.to_vec(), counts.of(*severity, fixable) as f64)
+                (values.to_vec(), work.counts.of(*severity, fixable) as f64)
             })
         })
     });
@@ -199,9 +196,9 @@ fn posture(view: &FleetView, labels: &Labels<'_>, due: &Due, now: i64) -> Vec<Me
             "weir_running_known_exploited_findings",
             "Findings in what runs that are known to be exploited.",
             &["cluster", "namespace"],
-            findings.iter().map(|((cluster, namespace), (_, exploited))| {
-                (vec![cluster.clone(), namespace.clone()], *exploited as f64)
-            }),
+            findings
+                .iter()
+                .map(|((cluster, namespace), work)| (vec![cluster.clone(), namespace.clone()], work.exploited as f64)),
         ),
         gauges(
             "weir_overdue_findings",

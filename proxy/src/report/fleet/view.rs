@@ -6,31 +6,31 @@ use std::sync::Arc;
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::Digest;
 
-use super::posture::{FindingCounts, Posture};
 use crate::pull::FetchReason;
+use crate::report::model::ImageRow;
 use crate::workload::{Content, ImageUse, Inventory, UnseenState, Workload};
 
 /// What is known of one image that runs.
 #[derive(Clone, Debug)]
-pub enum Known {
+pub(in crate::report) enum Known {
     /// weir has seen it.
-    Seen(Arc<Posture>),
+    Seen(Arc<ImageRow>),
     /// weir has not: what became of fetching it.
     Unseen(Option<UnseenState>),
 }
 
 /// A place in the inventory: the cluster's position and the workload's.
-pub type Place = (usize, usize);
+pub(in crate::report) type Place = (usize, usize);
 
 /// One image that runs.
 #[derive(Clone, Debug)]
-pub struct RunningImage {
+pub(in crate::report) struct RunningImage {
     /// What is known of it.
-    pub known: Known,
+    pub(in crate::report) known: Known,
     /// The workloads that use it, in the order of their keys.
-    pub users: Vec<Place>,
+    pub(in crate::report) users: Vec<Place>,
     /// When it was first seen to run, seconds since the epoch.
-    pub first_seen: i64,
+    pub(in crate::report) first_seen: i64,
 }
 
 /// The fleet at one moment.
@@ -39,23 +39,23 @@ pub struct FleetView {
     /// What runs where.
     pub inventory: Inventory,
     /// Every image that runs, by its manifest's digest or by the one that leads to it.
-    pub images: HashMap<Digest, RunningImage>,
+    pub(in crate::report) images: HashMap<Digest, RunningImage>,
 }
 
 impl RunningImage {
     /// How far reading it has come.
-    pub fn status(&self) -> ScanStatus {
+    pub(in crate::report) fn status(&self) -> ScanStatus {
         match &self.known {
-            Known::Seen(posture) => posture.record.status,
+            Known::Seen(row) => row.status,
             Known::Unseen(Some(state)) if state.reason.is_some_and(FetchReason::is_refusal) => ScanStatus::NoAccess,
             Known::Unseen(_) => ScanStatus::NeverSeen,
         }
     }
 
     /// What is known of it, where weir has seen it.
-    pub fn posture(&self) -> Option<&Posture> {
+    pub(in crate::report) fn row(&self) -> Option<&ImageRow> {
         match &self.known {
-            Known::Seen(posture) => Some(posture),
+            Known::Seen(row) => Some(row),
             Known::Unseen(_) => None,
         }
     }
@@ -63,26 +63,15 @@ impl RunningImage {
 
 impl FleetView {
     /// A workload by its place.
-    pub fn workload(&self, (cluster, workload): Place) -> &Workload {
+    pub(in crate::report) fn workload(&self, (cluster, workload): Place) -> &Workload {
         &self.inventory.clusters[cluster].workloads[workload]
     }
 
     /// Every workload with its place.
-    pub fn workloads(&self) -> impl Iterator<Item = (Place, &Workload)> {
+    pub(in crate::report) fn workloads(&self) -> impl Iterator<Item = (Place, &Workload)> {
         self.inventory.clusters.iter().enumerate().flat_map(|(at, cluster)| {
             cluster.workloads.iter().enumerate().map(move |(index, workload)| ((at, index), workload))
         })
-    }
-
-    /// The findings of everything a workload runs, each image once.
-    pub fn findings(&self, workload: &Workload) -> FindingCounts {
-        let mut counts = FindingCounts::default();
-        for image in running_images(workload).filter_map(|digest| self.images.get(&digest)) {
-            if let Some(judged) = image.posture().and_then(|posture| posture.judged.as_ref()) {
-                counts.add(&judged.findings);
-            }
-        }
-        counts
     }
 
     /// The clusters that run an image, by its manifest's digest.

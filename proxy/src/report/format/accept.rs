@@ -26,14 +26,16 @@ pub(in crate::report) fn negotiate(named: Option<&str>, headers: &HeaderMap) -> 
     // Of equals the first: max_by_key would take the last.
     let best = Format::ALL.into_iter().rev().filter(|format| wanted(format) > 0).max_by_key(wanted);
     best.ok_or_else(|| {
-        let types = Format::ALL.map(Format::media_type).join(", ");
+        // CycloneDX alone is written in two forms, of which a media type means the first.
+        let own = Format::ALL.into_iter().filter(|format| *format != Format::CycloneDxVex);
+        let types = own.map(Format::media_type).collect::<Vec<_>>().join(", ");
         let detail = format!("none of what Accept names is written here; written are {types}");
         Problem::new(StatusCode::NOT_ACCEPTABLE, detail)
     })
 }
 
 /// How much a media type is wanted, in thousandths; 0 where it is not. The most specific range that matches decides.
-fn preference(accept: &str, media_type: &str) -> u16 {
+pub(in crate::report) fn preference(accept: &str, media_type: &str) -> u16 {
     let group = media_type.split('/').next().unwrap_or_default();
     let mut decided = (0, 0);
     for range in accept.split(',') {
@@ -87,6 +89,7 @@ mod tests {
             (None, &["application/vnd.cyclonedx+json; version=1.6"], Ok("cyclonedx")),
             (None, &["APPLICATION/SPDX+JSON"], Ok("spdx")),
             (None, &["application/sarif+json"], Ok("sarif")),
+            (None, &["application/openvex+json"], Ok("openvex")),
             (None, &["application/json;q=0.5, application/sarif+json"], Ok("sarif")),
             (None, &["application/sarif+json;q=0.1", "application/spdx+json;q=0.2"], Ok("spdx")),
             (None, &["*/*, application/json;q=0"], Ok("cyclonedx")),

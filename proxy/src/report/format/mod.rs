@@ -7,7 +7,9 @@
 mod accept;
 mod cyclonedx;
 mod gap;
+mod openvex;
 mod purl;
+mod said;
 #[cfg(test)]
 mod sample;
 mod sarif;
@@ -15,9 +17,12 @@ mod spdx;
 mod table;
 mod word;
 
-pub(super) use accept::negotiate;
+pub(super) use accept::{negotiate, preference};
+pub(super) use purl::{image as image_url, repository as repository_url};
+pub(super) use said::{Said, ratings, said};
 pub(crate) use table::columns;
 pub use table::{Terminal, table};
+pub(super) use word::uuid_of;
 
 use super::document::ResultDocument;
 
@@ -32,11 +37,16 @@ pub enum Format {
     Spdx,
     /// SARIF 2.1.0.
     Sarif,
+    /// OpenVEX 0.2.0: what was decided about the image, and nothing else.
+    OpenVex,
+    /// The same as CycloneDX 1.6.
+    CycloneDxVex,
 }
 
 impl Format {
     /// Every form; the first is the one nobody has to ask for.
-    pub const ALL: [Self; 4] = [Self::Json, Self::CycloneDx, Self::Spdx, Self::Sarif];
+    pub const ALL: [Self; 6] =
+        [Self::Json, Self::CycloneDx, Self::Spdx, Self::Sarif, Self::OpenVex, Self::CycloneDxVex];
 
     /// The name in `?format=` and `--format`.
     pub const fn name(self) -> &'static str {
@@ -45,6 +55,8 @@ impl Format {
             Self::CycloneDx => "cyclonedx",
             Self::Spdx => "spdx",
             Self::Sarif => "sarif",
+            Self::OpenVex => "openvex",
+            Self::CycloneDxVex => "cyclonedx-vex",
         }
     }
 
@@ -57,10 +69,17 @@ impl Format {
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
-            Self::CycloneDx => "application/vnd.cyclonedx+json",
+            Self::CycloneDx | Self::CycloneDxVex => "application/vnd.cyclonedx+json",
             Self::Spdx => "application/spdx+json",
             Self::Sarif => "application/sarif+json",
+            // As its specification names it; no registry does.
+            Self::OpenVex => "application/openvex+json",
         }
+    }
+
+    /// Whether it is about the image alone, whatever runs it: decisions about some workloads are not told in it.
+    pub const fn is_of_image(self) -> bool {
+        !matches!(self, Self::Json)
     }
 }
 
@@ -74,6 +93,8 @@ pub fn render(document: &ResultDocument, format: Format, now: i64) -> serde_json
         Format::CycloneDx => serde_json::to_vec(&cyclonedx::bom(document, now)?),
         Format::Spdx => serde_json::to_vec(&spdx::document(document, now)?),
         Format::Sarif => serde_json::to_vec(&sarif::log(document, now)),
+        Format::OpenVex => serde_json::to_vec(&openvex::document(document)),
+        Format::CycloneDxVex => serde_json::to_vec(&cyclonedx::vex(document, now)?),
     }
 }
 

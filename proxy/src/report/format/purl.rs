@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use weir_scanner::oci::{Digest, Reference};
 
 /// `pkg:oci/NAME@DIGEST`, for an image known under a canonical reference: what a directory or file is called is none.
-pub(super) fn image(reference: &str, digest: &Digest, platform: Option<&str>) -> Option<String> {
+pub(in crate::report) fn image(reference: &str, digest: &Digest, platform: Option<&str>) -> Option<String> {
     let parsed: Reference = reference.parse().ok()?;
     if parsed.to_string() != reference || parsed.upstream.ends_with(':') {
         return None;
@@ -25,6 +25,12 @@ pub(super) fn image(reference: &str, digest: &Digest, platform: Option<&str>) ->
         }
     }
     Some(url)
+}
+
+/// `pkg:oci/NAME?repository_url=…`, for every image of a repository, `<upstream>/<repository>`.
+pub(in crate::report) fn repository(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    format!("pkg:oci/{}?repository_url={}", encode(last), encode(name))
 }
 
 /// A package's name as namespace and name, where its type has namespaces.
@@ -75,6 +81,12 @@ mod tests {
         for other in ["dir:/tmp/root", "oci:/tmp/layout:1", "oci:layout", "docker-archive:x.tar", "nginx", "a b", ""] {
             assert_eq!(image(other, &digest, None), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_repository_has_a_package_url() {
+        let expected = "pkg:oci/nginx?repository_url=docker.io%2Flibrary%2Fnginx";
+        assert_eq!(repository("docker.io/library/nginx"), expected);
     }
 
     #[test]

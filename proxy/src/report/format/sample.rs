@@ -1,5 +1,6 @@
 //! Small documents for the tests of every form.
 
+use weir_scanner::exception::{Justification, Kind, Target};
 use weir_scanner::finding::{CvssScore, FixState, Severity};
 use weir_scanner::image::{ImageReason, ScanStatus};
 use weir_scanner::layer::{Reason, ReasonCode};
@@ -7,8 +8,8 @@ use weir_scanner::oci::Digest;
 use weir_scanner::risk::RiskKind;
 
 use crate::report::document::{
-    BasePart, CoveragePart, FeedPart, ImagePart, LayerPart, OsPart, PackagePart, ResultDocument, RiskPart, RuntimePart,
-    ScanPart, SourcePart, VulnerabilityPart,
+    BasePart, CoveragePart, ExceptionPart, FeedPart, ImagePart, LayerPart, OsPart, PackagePart, ResultDocument,
+    RiskPart, RuntimePart, ScanPart, SourcePart, VulnerabilityPart,
 };
 
 /// 2026-01-02T12:00:00Z, two hours after the samples were matched.
@@ -136,6 +137,26 @@ pub(super) fn directory() -> ResultDocument {
     document
 }
 
+/// Two decisions: one about a vulnerability in one of two packages, one about the other vulnerability.
+pub(super) fn decided() -> ResultDocument {
+    let mut document = complete();
+    let decision = |id: &str, kind: Kind, justification, reason: &str| ExceptionPart {
+        id: id.into(),
+        target: Target::Vulnerability,
+        kind,
+        justification,
+        reason: reason.into(),
+        by: "ada".into(),
+        at: "2026-01-01T12:00:00Z".into(),
+        expires_at: None,
+    };
+    let path = Some(Justification::VulnerableCodeNotInExecutePath);
+    let found = document.vulnerabilities.as_mut().unwrap();
+    found[0].exception = Some(decision("7", Kind::FalsePositive, path, "never called"));
+    found[2].exception = Some(decision("8", Kind::AcceptedRisk, None, "end of life"));
+    document
+}
+
 /// Every sample with a name.
 pub(super) fn all() -> [(&'static str, ResultDocument); 6] {
     [
@@ -220,6 +241,7 @@ fn vulnerabilities() -> Vec<VulnerabilityPart> {
             known_exploited: Some(id == "CVE-2023-0464"),
             epss: Some(0.003),
             first_seen: "2026-01-01T10:00:00Z".into(),
+            exception: None,
         }
     };
     vec![

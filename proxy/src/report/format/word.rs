@@ -126,9 +126,13 @@ pub(super) fn fingerprint(parts: &[&str]) -> String {
 
 /// A UUID of the document's content: equal documents have equal ones, different documents different ones.
 pub(super) fn uuid(document: &ResultDocument) -> serde_json::Result<String> {
-    let hex = Digest::of(&serde_json::to_vec(document)?).hex();
-    // RFC 9562: version 8, whose bits are the maker's to choose, and the variant.
-    Ok(format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32]))
+    Ok(uuid_of(&serde_json::to_vec(document)?))
+}
+
+/// A UUID of some bytes: the same of the same (RFC 9562, version 8, whose bits are the maker's to choose).
+pub(in crate::report) fn uuid_of(bytes: &[u8]) -> String {
+    let hex = Digest::of(bytes).hex();
+    format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 
 /// The version of CVSS as the forms of others spell it, where they know it.

@@ -171,7 +171,7 @@ async fn only_an_agents_token_opens_and_only_for_its_cluster() {
     problem(&agent.send_with(CLUSTER, "deltas", &origin, &batch("s", 1, Vec::new())).await, 403);
     problem(&request(server.weir.report, "GET", &place, &[]).await, 405);
     problem(&agent.send("..", "deltas", b"").await, 400);
-    problem(&agent.send(CLUSTER, "nothing", b"").await, 405);
+    problem(&agent.send(CLUSTER, "nothing", b"").await, 404);
     // Revoked: at once.
     let id = agent.token.split('_').nth(1).unwrap();
     assert!(server.index.tokens().revoke(id, 0).unwrap());

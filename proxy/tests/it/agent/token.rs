@@ -25,6 +25,16 @@ async fn a_running_weir_makes_lists_and_revokes_tokens() {
     let revoked = ask(&data, &LocalRequest::RevokeToken { id: id.clone() }, |_| {}).await.unwrap();
     assert_eq!(revoked, true);
     assert!(tokens.verify(&text, now).is_err() && tokens.verify(&viewer, now).is_ok());
+    let told: Vec<String> = server
+        .index
+        .audit()
+        .list(None, 10, |_| true)
+        .unwrap()
+        .entries
+        .into_iter()
+        .map(|(_, entry)| entry.action)
+        .collect();
+    assert_eq!(told, ["token.revoke", "token.create", "token.create"], "newest first");
     let unknown = ask(&data, &LocalRequest::RevokeToken { id: "aaaaaaaa".into() }, |_| {}).await.unwrap();
     assert_eq!(unknown, false);
     let token = NewToken { role: "king".into(), name: None, cluster: None, lifetime_seconds: None };

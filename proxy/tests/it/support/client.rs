@@ -12,6 +12,8 @@ pub(crate) struct Got {
     pub(crate) status: u16,
     /// Headers by lowercase name.
     pub(crate) headers: HashMap<String, String>,
+    /// Every cookie that is set, of which `headers` holds the last.
+    pub(crate) cookies: Vec<String>,
     pub(crate) body: Vec<u8>,
     /// Whether as many bytes came as the headers said.
     pub(crate) whole: bool,
@@ -82,15 +84,18 @@ pub(crate) async fn send(
     let mut line = String::new();
     reader.read_line(&mut line).await.unwrap();
     let status = line.split_whitespace().nth(1).unwrap_or_else(|| panic!("no status line: {line:?}")).parse().unwrap();
-    let mut headers = HashMap::new();
+    let (mut headers, mut cookies) = (HashMap::new(), Vec::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).await.unwrap();
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        if name.eq_ignore_ascii_case("set-cookie") {
+            cookies.push(value.trim().to_owned());
+        }
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
     let (body, whole) = if method == "HEAD" { (Vec::new(), true) } else { read_body(&mut reader, &headers).await };
-    Got { status, headers, body, whole }
+    Got { status, headers, cookies, body, whole }
 }
 
 async fn read_body(reader: &mut BufReader<TcpStream>, headers: &HashMap<String, String>) -> (Vec<u8>, bool) {

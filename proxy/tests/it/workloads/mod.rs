@@ -186,7 +186,8 @@ impl World {
 
 async fn start(directory: tempfile::TempDir, settings: &[(String, String)]) -> Weir {
     let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let overrides = Overrides { watch: Some(brisk()), ..Overrides::default() };
+    let overrides =
+        Overrides { watch: Some(brisk()), notify_pace: Some(crate::webhooks::brisk()), ..Overrides::default() };
     Weir::start_with(directory, &settings, overrides).await
 }
 

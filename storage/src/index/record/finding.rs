@@ -82,14 +82,14 @@ impl From<StoredFindingsV1> for FindingsRecord {
 }
 
 /// The number of a text in its record.
-type Text = u32;
+pub(super) type Text = u32;
 
 mirrored! { StoredFixState = FixState { None, Fixed, Pro } }
 
 mirrored! { StoredUncoveredReason = UncoveredReason { NoFeed, MissingFeed, ThirdParty, Unnamed } }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum StoredRatingValue {
+pub(super) enum StoredRatingValue {
     Cvss(Text),
     Word(Text),
     Score(Text),
@@ -116,7 +116,7 @@ struct StoredFinding {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredUncovered {
+pub(super) struct StoredUncovered {
     ecosystem: String,
     reason: StoredUncoveredReason,
     packages: u64,
@@ -139,7 +139,7 @@ struct StoredFindingsV2<'a> {
 }
 
 /// Gives every text its number.
-struct Texts<'a> {
+pub(super) struct Texts<'a> {
     numbers: FxHashMap<&'a str, Text>,
     texts: Vec<&'a str>,
 }
@@ -148,20 +148,25 @@ struct Texts<'a> {
 const TEXTS_OF_FINDING: usize = 8;
 
 impl<'a> Texts<'a> {
-    fn of(findings: usize) -> Self {
+    pub(super) fn of(findings: usize) -> Self {
         let texts = findings.saturating_mul(TEXTS_OF_FINDING);
         let numbers = FxHashMap::with_capacity_and_hasher(texts, FxBuildHasher);
         Self { numbers, texts: Vec::with_capacity(texts) }
     }
 
-    fn number(&mut self, text: &'a str) -> Text {
+    pub(super) fn number(&mut self, text: &'a str) -> Text {
         *self.numbers.entry(text).or_insert_with(|| {
             self.texts.push(text);
             Text::try_from(self.texts.len() - 1).expect("a record of four billion texts does not fit in memory")
         })
     }
 
-    fn all(&mut self, texts: &'a [String]) -> Vec<Text> {
+    /// The texts, by their numbers.
+    pub(super) fn into_texts(self) -> Vec<&'a str> {
+        self.texts
+    }
+
+    pub(super) fn all(&mut self, texts: &'a [String]) -> Vec<Text> {
         texts.iter().map(|text| self.number(text)).collect()
     }
 
@@ -274,7 +279,7 @@ impl Record for FindingsRecord {
             matched_at: self.matched_at,
             matched_by: self.matched_by.clone(),
             first_seen,
-            texts: texts.texts,
+            texts: texts.into_texts(),
         };
         seal(&stored, out)
     }

@@ -9,7 +9,9 @@ mod cluster;
 mod common;
 mod cve;
 mod event;
+mod exception;
 mod finding;
+mod finding_brief;
 mod image;
 mod import;
 mod layer;
@@ -19,10 +21,13 @@ mod pull;
 #[cfg(test)]
 mod samples;
 mod scan_request;
+mod session;
 mod token;
+mod webhook;
 
 pub(crate) use advisory::AdvisoryParts;
 use advisory::read_parts;
+use finding_brief::read_brief;
 pub(crate) use import::MarkRecord;
 use serde::{Deserialize, Serialize};
 
@@ -82,12 +87,23 @@ pub(crate) fn decode_parts(
     decode_by(Table::Advisories, key, bytes, newest, |version, body| read_parts(version, body, parts))
 }
 
+/// The brief form of an image's findings, handed to `take`.
+pub(crate) fn decode_brief<R>(
+    key: &[u8],
+    bytes: &[u8],
+    take: impl FnOnce(&super::FindingsBrief<'_>) -> R,
+) -> Result<R, RecordError> {
+    decode_by(Table::Findings, key, bytes, super::FindingsRecord::VERSION, |version, body| {
+        read_brief(version, body, take)
+    })
+}
+
 fn decode_by<R>(
     table: Table,
     key: &[u8],
     bytes: &[u8],
     newest: u8,
-    read: impl Fn(u8, &[u8]) -> Result<R, Unreadable>,
+    read: impl FnOnce(u8, &[u8]) -> Result<R, Unreadable>,
 ) -> Result<R, RecordError> {
     let Some((version, body)) = bytes.split_first() else {
         return Err(RecordError::damaged(table.name(), key, "it is empty"));

@@ -1,6 +1,7 @@
 //! Samples of every version of every stored form: bytes kept in `tests/samples` that must read for ever as what they
 //! were written from. A missing sample is written by `WEIR_UPDATE_SAMPLES=1 cargo test`; an existing one is never changed.
 
+mod decision;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use proptest::prelude::*;
 use weir_scanner::advisory::epss::EpssScore;
 use weir_scanner::advisory::kev::KevEntry;
 use weir_scanner::advisory::{Advisory, Affected, AffectedRange, Feed, RangeEvent, Rating, RatingValue};
+use weir_scanner::exception::{Cancelled, Exception};
 use weir_scanner::finding::{CvssScore, Finding, FixState, ImageFindings, Severity, Uncovered, UncoveredReason};
 use weir_scanner::image::{Base, ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
 use weir_scanner::layer::{Channel, ChannelKind, Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
@@ -18,7 +20,8 @@ use weir_scanner::oci::{Algorithm, Digest, HistoryEntry, MediaType, Repository};
 use weir_scanner::package::{Distribution, Ecosystem, Package, PackageType, SourcePackage};
 use weir_scanner::risk::{Risk, RiskKind};
 
-use self::workload::{cluster, cluster_objects, pull, scan_requests, token};
+use self::decision::{audit_entry, cancelled, exceptions, vex_document};
+use self::workload::{cluster, cluster_objects, pull, scan_requests, sessions, token, webhook, webhook_delivery};
 use super::*;
 use crate::index::cve::CveRatings;
 use crate::index::*;
@@ -425,9 +428,20 @@ fn every_sample_reads_as_what_it_was_written_from() {
     check("life", 1, &LifeRecord { first_seen: -1, last_seen: 1_700_000_000 });
     check("pull", 1, &pull());
     check("token", 1, &token());
+    for (name, session) in sessions() {
+        check(name, 1, &session);
+    }
     for (name, request) in scan_requests() {
         check(name, 1, &request);
     }
+    check("webhook", 1, &webhook());
+    check("webhook-delivery", 1, &webhook_delivery());
+    for (name, exception) in exceptions() {
+        check(name, 1, &exception);
+    }
+    check("exception-cancelled", 1, &cancelled());
+    check("audit", 1, &audit_entry());
+    check("vex-document", 1, &vex_document());
 }
 
 /// Reads bytes as every record there is; only a panic fails.
@@ -458,7 +472,14 @@ fn read_as_all(bytes: &[u8]) {
     read::<LifeRecord>(bytes);
     read::<PullRecord>(bytes);
     read::<TokenRecord>(bytes);
+    read::<SessionRecord>(bytes);
     read::<ScanRequestRecord>(bytes);
+    read::<WebhookRecord>(bytes);
+    read::<WebhookDelivery>(bytes);
+    read::<Exception>(bytes);
+    read::<Cancelled>(bytes);
+    read::<AuditEntry>(bytes);
+    read::<VexDocumentRecord>(bytes);
 }
 
 proptest! {

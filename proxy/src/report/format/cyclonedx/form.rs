@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::analysis::Analysis;
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in super::super) struct Bom<'a> {
@@ -143,6 +145,9 @@ pub(super) struct Vulnerability<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recommendation: Option<String>,
     pub(super) advisories: Vec<Advisory<'a>>,
+    /// Absent where nobody decided: whether it can be exploited here is nobody's word yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) analysis: Option<Analysis>,
     pub(super) affects: Vec<Affected<'a>>,
     pub(super) properties: Vec<Property>,
 }

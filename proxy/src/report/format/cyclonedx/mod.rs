@@ -3,8 +3,11 @@
 //! What the form has no word for stands in properties named `weir:…`; what is not known and what is wrong besides packages
 //! stands in annotations of the image, for people, and in compositions, for programs.
 
+mod analysis;
 mod form;
 mod vulnerability;
+
+use std::collections::BTreeSet;
 
 use weir_scanner::oci::{Algorithm, Digest};
 
@@ -52,6 +55,25 @@ pub(super) fn bom(document: &ResultDocument, now: i64) -> serde_json::Result<Bom
         components,
         vulnerabilities,
     })
+}
+
+/// What was decided about the image, with the parts it is about, and nothing else.
+pub(super) fn vex(document: &ResultDocument, now: i64) -> serde_json::Result<Bom<'_>> {
+    let mut bom = bom(document, now)?;
+    let decided = |found: &Vulnerability<'_>| found.analysis.is_some();
+    let vulnerabilities: Vec<_> = bom.vulnerabilities.unwrap_or_default().into_iter().filter(decided).collect();
+    let affected: BTreeSet<&str> =
+        vulnerabilities.iter().flat_map(|found| &found.affects).map(|affected| affected.reference.as_str()).collect();
+    bom.components.retain(|component| affected.contains(component.bom_ref.as_str()));
+    for dependency in &mut bom.dependencies {
+        dependency.depends_on.retain(|name| affected.contains(name.as_str()));
+    }
+    // Neither list is all there is: nothing is said of how whole they are.
+    bom.compositions = Vec::new();
+    bom.annotations = Vec::new();
+    bom.serial_number = format!("urn:uuid:{}", word::uuid_of(bom.serial_number.as_bytes()));
+    bom.vulnerabilities = Some(vulnerabilities);
+    Ok(bom)
 }
 
 fn weir() -> Component<'static> {
@@ -253,6 +275,35 @@ mod tests {
         assert!(found[0].get("analysis").is_none(), "whether it is exploitable here is nobody's word yet");
         assert_eq!(found[1]["ratings"], json!([{"severity": "unknown"}]));
         assert!(found[1].get("recommendation").is_none());
+    }
+
+    #[test]
+    fn decisions_stand_beside_what_they_are_about() {
+        let document = sample::decided();
+        let bom = written(&document);
+        let found = bom["vulnerabilities"].as_array().unwrap();
+        let states: Vec<_> =
+            found.iter().map(|found| (found["bom-ref"].as_str().unwrap(), &found["analysis"]["state"])).collect();
+        assert_eq!(
+            states,
+            [
+                ("vulnerability/CVE-2023-0464/exception/7", &json!("not_affected")),
+                ("vulnerability/CVE-2023-0464", &Value::Null),
+                ("vulnerability/GHSA-0000-0000-0001/exception/8", &json!("exploitable")),
+            ]
+        );
+        let analysis = json!({"state": "not_affected", "justification": "code_not_reachable", "detail": "never called",
+                              "firstIssued": "2026-01-01T12:00:00Z"});
+        assert_eq!(found[0]["analysis"], analysis);
+        assert_eq!(found[0]["affects"][0]["versions"][0]["status"], "unaffected");
+        assert_eq!(found[2]["analysis"]["response"], json!(["will_not_fix"]));
+
+        let vex = serde_json::to_value(vex(&document, sample::NOW).unwrap()).unwrap();
+        assert_eq!(
+            (vex["vulnerabilities"].as_array().unwrap().len(), vex["components"].as_array().unwrap().len()),
+            (2, 2)
+        );
+        assert_ne!(vex["serialNumber"], bom["serialNumber"]);
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! Values of the samples of what clusters hold, pulls, tokens and requests to scan.
+//! Values of the samples of what clusters hold, pulls, tokens, sessions and requests to scan.
 
 use weir_scanner::oci::{Digest, Repository, Tag};
 
 use super::sha512;
 use crate::index::{
     ClusterObject, ClusterRecord, ClusterSource, ContainerKind, ContainerRecord, ContainerState, Labels, NodeRecord,
-    OwnerRecord, OwnerReference, PodRecord, PullNode, PullRecord, ScanRequestRecord, ScanRequestState, TokenRecord,
-    TokenRole, WatchedKind,
+    OwnerRecord, OwnerReference, PodRecord, PullNode, PullRecord, ScanRequestRecord, ScanRequestState, SessionOrigin,
+    SessionRecord, TokenRecord, TokenRole, WatchedKind, WebhookDelivery, WebhookFailure, WebhookRecord,
 };
 
 pub(super) fn cluster() -> ClusterRecord {
@@ -98,6 +98,28 @@ pub(super) fn token() -> TokenRecord {
     }
 }
 
+pub(super) fn sessions() -> Vec<(&'static str, SessionRecord)> {
+    let by_token = SessionRecord {
+        id: "s1".into(),
+        name: "ada".into(),
+        role: TokenRole::Editor,
+        origin: SessionOrigin::Token("t1".into()),
+        hash: [3; 32],
+        created_at: 1_700_000_000,
+        last_used_at: 1_700_003_600,
+        expires_at: 1_700_604_800,
+        revoked_at: None,
+    };
+    let issuer = "https://login.example".into();
+    let by_provider = SessionRecord {
+        origin: SessionOrigin::Oidc { issuer, subject: "00u1".into() },
+        role: TokenRole::Administrator,
+        revoked_at: Some(1_700_007_200),
+        ..by_token.clone()
+    };
+    vec![("session-token", by_token), ("session-oidc", by_provider)]
+}
+
 pub(super) fn scan_requests() -> Vec<(&'static str, ScanRequestRecord)> {
     let done = ScanRequestRecord {
         id: "r1".into(),
@@ -111,4 +133,27 @@ pub(super) fn scan_requests() -> Vec<(&'static str, ScanRequestRecord)> {
     let state = ScanRequestState::Failed { code: "denied".into(), detail: "the upstream said no".into() };
     let failed = ScanRequestRecord { state, images: Vec::new(), ..done.clone() };
     vec![("scan-request-done", done), ("scan-request-failed", failed)]
+}
+
+pub(super) fn webhook() -> WebhookRecord {
+    WebhookRecord {
+        settings: "high".into(),
+        sequence: 300,
+        next_number: 7,
+        delivered: 5,
+        dropped: 1,
+        last_success_at: Some(1_700_000_000),
+        last_failure: Some(WebhookFailure { at: -1, detail: "503".into() }),
+    }
+}
+
+pub(super) fn webhook_delivery() -> WebhookDelivery {
+    WebhookDelivery {
+        id: "d1".into(),
+        kind: "opened".into(),
+        created_at: 1_700_000_000,
+        attempts: 3,
+        next_attempt_at: 1_700_000_100,
+        body: b"{\"id\":\"d1\"}".to_vec(),
+    }
 }

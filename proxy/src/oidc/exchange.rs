@@ -1,0 +1,89 @@
+//! What is said to the provider over HTTP: small JSON documents, within a time and a size.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::upstream::HttpClient;
+
+/// The longest answer in bytes.
+const MAX_BYTES: usize = 1 << 20;
+/// How long one exchange may take.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Asks for a document.
+pub(super) async fn get<T: DeserializeOwned>(client: &HttpClient<Full<Bytes>>, url: &Url) -> Result<T, String> {
+    let request = Request::builder().method(Method::GET).uri(url.as_str());
+    exchange(client, url, request.body(Full::default())).await
+}
+
+/// Sends a form and asks for a document.
+pub(super) async fn post<T: DeserializeOwned>(
+    client: &HttpClient<Full<Bytes>>,
+    url: &Url,
+    form: String,
+    authorization: Option<HeaderValue>,
+) -> Result<T, String> {
+    let mut request = Request::builder().method(Method::POST).uri(url.as_str());
+    request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    exchange(client, url, request.body(Full::new(form.into()))).await
+}
+
+async fn exchange<T: DeserializeOwned>(
+    client: &HttpClient<Full<Bytes>>,
+    url: &Url,
+    request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+) -> Result<T, String> {
+    let mut request = request.map_err(|error| format!("{url}: {error}"))?;
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let answer = async {
+        let response = client.request(request).await.map_err(|error| format!("{url}: {}", chain(&error)))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
+        let body = body.map_err(|error| format!("{url}: the answer broke off or is too long: {error}"))?.to_bytes();
+        if status != StatusCode::OK {
+            return Err(format!("{url}: answered {status}{}", said(&body)));
+        }
+        serde_json::from_slice(&body).map_err(|error| format!("{url}: the answer is not what was asked for: {error}"))
+    };
+    tokio::time::timeout(TIME, answer).await.unwrap_or_else(|_| Err(format!("{url}: no answer within {TIME:?}")))
+}
+
+/// What an error's body says, RFC 6749 section 5.2.
+fn said(body: &[u8]) -> String {
+    let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let parts = ["error", "error_description"].into_iter().filter_map(|name| said[name].as_str());
+    let parts: Vec<String> = parts.map(|part| part.chars().filter(|c| !c.is_control()).take(200).collect()).collect();
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(": ")) }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_the_provider_said_in_one_line() {
+        let body = br#"{"error": "invalid_client", "error_description": "client\nauthentication failed"}"#;
+        assert_eq!(said(body), ": invalid_client: clientauthentication failed");
+        assert_eq!((said(b"<html>"), said(b"{}")), (String::new(), String::new()));
+    }
+}

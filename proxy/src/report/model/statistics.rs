@@ -1,0 +1,107 @@
+//! The numbers above a list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use weir_scanner::finding::Severity;
+
+use super::Model;
+use super::count::{Distinct, Vulnerabilities};
+use super::repositories::statuses;
+use super::select::{Question, Selection};
+use super::work::{DueBefore, Work};
+use crate::report::filter::{Except, Filter};
+use crate::report::shape::{Counts, Statistics};
+
+impl Model {
+    /// What the images that are meant come to.
+    pub(in crate::report) fn statistics(&self, filter: &Filter) -> Statistics {
+        let selection = Selection::new(Question::new(self, filter));
+        let mut statistics = Statistics { images: selection.images.len() as u64, ..Statistics::default() };
+        let rows = || selection.images.iter().map(|selected| self.image(selected.number));
+        statistics.scan_statuses = statuses(rows().map(|image| &image.row.status));
+        let mut image_statuses: BTreeMap<String, u64> = BTreeMap::new();
+        rows().for_each(|image| *image_statuses.entry(image.status.name().to_owned()).or_default() += 1);
+        statistics.image_statuses = image_statuses;
+        statistics.scanned_images = rows().filter(|image| image.row.found.is_some()).count() as u64;
+        statistics.repositories = self.count_repositories(&selection);
+        self.count_workloads(&selection, &mut statistics);
+        let counted = self.count_findings(&selection, &mut statistics);
+        self.count_excepted(filter, &selection, counted, &mut statistics);
+        statistics
+    }
+
+    fn count_repositories(&self, selection: &Selection<'_>) -> u64 {
+        let mut distinct = Distinct::new(self.repositories.len());
+        let pairs = selection.images.iter().flat_map(|selected| selection.pairs(selected));
+        pairs.filter_map(|pair| pair.repository).filter(|number| distinct.is_new(*number)).count() as u64
+    }
+
+    fn count_workloads(&self, selection: &Selection<'_>, statistics: &mut Statistics) {
+        let mut distinct = Distinct::new(self.places.len());
+        let (mut clusters, mut namespaces) = (BTreeSet::new(), BTreeSet::new());
+        for workload in selection.images.iter().flat_map(|selected| selection.relevant(selected)) {
+            if distinct.is_new(workload) {
+                statistics.running_resources += 1;
+                let cluster = self.cluster_of(workload);
+                clusters.insert(cluster);
+                namespaces.insert((cluster, self.workload(workload).key.namespace.as_str()));
+            }
+        }
+        statistics.clusters = clusters.len() as u64;
+        statistics.namespaces = namespaces.len() as u64;
+    }
+
+    /// Counts findings, and answers with which vulnerabilities were counted.
+    fn count_findings(&self, selection: &Selection<'_>, statistics: &mut Statistics) -> Distinct {
+        let mut distinct = Vulnerabilities::new(self.catalog.vulnerabilities.len());
+        let (mut work, due) = (Work::default(), DueBefore::new(&self.settings, self.now));
+        for selected in &selection.images {
+            selection.each(selected, |_, row| distinct.count(row));
+            selection.work(selected, &due, &mut work);
+        }
+        let (tally, counted) = distinct.end();
+        statistics.vulnerabilities = (statistics.scanned_images > 0).then(|| Counts::from(tally));
+        for severity in Severity::ALL {
+            let (fixable, others) = (work.counts.of(severity, true), work.counts.of(severity, false));
+            statistics.findings.add(severity, fixable + others);
+            statistics.fixable_findings += fixable;
+            statistics.overdue_findings += work.overdue.of(severity);
+        }
+        statistics.known_exploited_findings = work.exploited;
+        counted
+    }
+
+    /// What the same filter would show but for exceptions. `counted` are the vulnerabilities of the selection.
+    fn count_excepted(
+        &self,
+        filter: &Filter,
+        selection: &Selection<'_>,
+        counted: Distinct,
+        statistics: &mut Statistics,
+    ) {
+        if self.decided.iter().all(Option::is_none) {
+            return;
+        }
+        let [all, open] = [Except::All, Except::Active].map(|except| Filter { except, ..filter.clone() });
+        let select = |filter| Selection::new(Question::with(self, filter, selection.question.found()));
+        let (all, open) = (select(&all), select(&open));
+        let mut known = if filter.except == Except::Active {
+            counted
+        } else {
+            let mut known = Distinct::new(self.catalog.vulnerabilities.len());
+            for selected in &open.images {
+                open.each(selected, |_, row| _ = known.is_new(row.vulnerability));
+            }
+            known
+        };
+        // Of an image that no exception speaks of, both show the same.
+        let decided = all.images.iter().filter(|selected| self.decided[selected.number as usize].is_some());
+        for selected in decided {
+            all.each(selected, |_, row| {
+                statistics.excepted_vulnerabilities += u64::from(known.is_new(row.vulnerability));
+            });
+        }
+        let (all, open) = (self.count_repositories(&all), self.count_repositories(&open));
+        statistics.excepted_repositories = all.saturating_sub(open);
+    }
+}

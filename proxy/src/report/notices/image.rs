@@ -1,0 +1,99 @@
+//! What is known of one image when its findings are told: which are still there, are exploited, or stand under an exception.
+
+use weir_scanner::exception::{self, Rules, Subject};
+use weir_scanner::finding::{Finding, FixState};
+use weir_scanner::oci::Digest;
+use weir_storage::index::{EventKind, FindingEvent, FindingsRecord, Index, IndexError};
+
+use crate::report::current::Current;
+use crate::report::fleet::{FleetView, Place};
+
+/// One image.
+pub(super) struct ImageFacts {
+    digest: Digest,
+    found: Option<FindingsRecord>,
+    current: Current,
+    repositories: Vec<String>,
+}
+
+/// Who looks at an image, and when.
+pub(super) struct Asker<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) view: &'a FleetView,
+    /// The workloads that count; none for an image that is looked at by itself.
+    pub(super) users: &'a [Place],
+    /// Seconds since the epoch.
+    pub(super) now: i64,
+}
+
+impl ImageFacts {
+    pub(super) fn read(index: &Index, digest: Digest) -> Result<Self, IndexError> {
+        let found = index.findings().get(&digest)?;
+        let current = Current::read(index, found.as_ref())?;
+        let repositories = repositories(index, &digest)?;
+        Ok(Self { digest, found, current, repositories })
+    }
+
+    pub(super) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Its findings, without those that a distribution's feed covers.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let all = self.found.iter().flat_map(|found| &found.findings.findings);
+        all.filter(|finding| finding.covered_by.is_none())
+    }
+
+    /// Whether an event is still so, and of a finding that counts: what opened and closed since is not told as open.
+    pub(super) fn holds(&self, event: &FindingEvent) -> bool {
+        let finding = self.finding(&event.id, &event.package);
+        match event.kind {
+            EventKind::Opened(_) | EventKind::Rerated(_) => finding.is_some_and(|finding| finding.covered_by.is_none()),
+            EventKind::Closed(_) => finding.is_none(),
+        }
+    }
+
+    /// Whether a vulnerability of a package is known to be exploited; `None` where nobody was asked, or the finding is gone.
+    pub(super) fn exploited(&self, id: &str, package: &str) -> Option<bool> {
+        self.finding(id, package).and_then(|finding| self.current.exploited(finding))
+    }
+
+    /// Whether a finding stands under a decision, for all workloads that count. One that is gone is known by its id alone.
+    pub(super) fn is_excepted(&self, id: &str, package: &str, asker: &Asker<'_>) -> bool {
+        if asker.rules.is_empty() {
+            return false;
+        }
+        let finding = self.finding(id, package);
+        let mut names = vec![id];
+        names.extend(finding.iter().flat_map(|finding| &finding.aliases).map(String::as_str));
+        let repositories: Vec<&str> = self.repositories.iter().map(String::as_str).collect();
+        let subject = Subject {
+            names: &names,
+            package,
+            fixable: finding.is_some_and(|finding| finding.fix_state == FixState::Fixed),
+            image: &self.digest,
+            repositories: &repositories,
+        };
+        let places = asker.users.iter().map(|place| {
+            let workload = asker.view.workload(*place);
+            exception::Place {
+                cluster: &workload.key.cluster,
+                namespace: &workload.key.namespace,
+                labels: &workload.labels,
+            }
+        });
+        let whole = asker.rules.of_repository_in(&repositories, &self.digest, places.clone(), asker.now);
+        whole.or_else(|| asker.rules.of_finding_in(&subject, places, asker.now)).is_some()
+    }
+
+    fn finding(&self, id: &str, package: &str) -> Option<&Finding> {
+        let mut all = self.found.iter().flat_map(|found| &found.findings.findings);
+        all.find(|finding| finding.id == id && finding.package == package)
+    }
+}
+
+/// The repositories an image was seen in, `<upstream>/<repository>`.
+pub(super) fn repositories(index: &Index, digest: &Digest) -> Result<Vec<String>, IndexError> {
+    let names = index.images().get(digest)?.map(|record| record.names).unwrap_or_default();
+    Ok(names.into_iter().map(|(upstream, repository)| format!("{upstream}/{repository}")).collect())
+}
