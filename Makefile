@@ -19,10 +19,12 @@ TEST_FUZZ_SECONDS ?= 120
 FUZZ_SECONDS ?= 3600
 # Images of the synthetic fleet that `make bench` matches.
 FLEET_IMAGES ?= 10000
+# Where `make screens` leaves its pictures.
+SCREENS ?= $(CACHE)/screens
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo demo-advisory test check fuzz bench image install-build install-run install-bench
+.PHONY: help build demo demo-advisory test check fuzz bench image screens install-build install-run install-bench
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -60,6 +62,9 @@ test: check build image ## everything CI runs
 	$(PHASE) fuzz deploy/fuzz.sh $(TEST_FUZZ_SECONDS)
 	$(PHASE) tests cargo test $(CARGO_FLAGS)
 
+screens: build image ## tests the console in a browser and leaves pictures of every screen
+	$(PHASE) screens env WEIR_SCREENSHOTS="$(SCREENS)" cargo test $(CARGO_FLAGS) --test e2e -- --include-ignored console::every_behaviour
+
 fuzz: install-build ## runs the fuzzers long (FUZZ_SECONDS)
 	$(PHASE) fuzz deploy/fuzz.sh $(FUZZ_SECONDS)
 
@@ -68,3 +73,4 @@ bench: build install-bench image ## measures weir beside its rivals
 	@python3 deploy/bench/bench.py "$(WEIR_BIN)" "$(WEIR_IMAGE_DIR)/oci" "$(CACHE)/bench-scan"
 	@deploy/bench/fleet.sh ../shared/advisories/osv "$(FLEET_IMAGES)"
 	@deploy/bench/workloads.sh ../shared/advisories/osv
+	@deploy/bench/report.sh

@@ -26,6 +26,8 @@ group_packages() {
       # Whose orders of versions the scanner's are compared with.
       printf '%s\n' default-jre-headless elixir hugs libdpkg-perl libmaven3-core-java php-composer-semver \
         python3-packaging r-base-core
+      # What the console is opened in.
+      printf '%s\n' chromium
       # A Node.js from elsewhere brings its npm along, and the distribution's would conflict with it.
       command -v npm >/dev/null || printf '%s\n' nodejs npm
       ;;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Holds documents against the official schemas of their form, with the validators their projects keep.
 
-Takes: FORM FILE [FORM FILE ...]; FORM is cyclonedx (1.6), spdx (2.3) or sarif (2.1.0).
+Takes: FORM FILE [FORM FILE ...]; FORM is cyclonedx (1.6), spdx (2.3), sarif (2.1.0) or
+openvex (0.2.0).
 Prints every error as a line, and exits 1 where there was one; what no schema says, that references inside a document lead
 somewhere and package URLs can be parsed, counts as well. deploy/lib/validators.sh installs what this needs.
 """
@@ -106,6 +107,27 @@ def sarif(file, installed):
             yield f"{result['ruleId']}: {text}"
 
 
+def openvex(file, installed):
+    from pydantic import ValidationError
+    from vexipy import Document
+
+    text = file.read_text()
+    try:
+        Document.from_json(text)
+    except ValidationError as errors:
+        for error in errors.errors():
+            yield f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
+        return
+    document = json.loads(text)
+    if not document["statements"]:
+        yield "no statement: the specification wants one at least"
+    parts = [product for statement in document["statements"] for product in statement.get("products", [])]
+    if len(parts) < len(document["statements"]):
+        yield "a statement names no product"
+    parts += [part for product in parts for part in product.get("subcomponents", [])]
+    yield from package_urls(part["@id"] for part in parts)
+
+
 def schema_error(error):
     return f"{error.json_path}: {error.message[:500]}"
 
@@ -120,7 +142,7 @@ def package_urls(urls):
             yield f"{url}: {error}"
 
 
-FORMS = {"cyclonedx": cyclonedx, "spdx": spdx, "sarif": sarif}
+FORMS = {"cyclonedx": cyclonedx, "spdx": spdx, "sarif": sarif, "openvex": openvex}
 
 if __name__ == "__main__":
     sys.exit(main())

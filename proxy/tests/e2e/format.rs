@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::skopeo::{copy, start};
-use crate::support::{DemoImage, Registry, Weir, checkout, get, machine, run, tool};
+use crate::support::{DemoImage, Registry, Weir, checkout, get, machine, post, run, tool};
 
 const FORMS: [&str; 3] = ["cyclonedx", "spdx", "sarif"];
 
@@ -63,6 +63,55 @@ fn forms_without_advisories_are_valid_and_say_so() {
     assert!(spdx["comment"].as_str().unwrap().contains("Vulnerabilities are unknown"), "{}", spdx["comment"]);
     assert_eq!(sarif["runs"][0]["results"][0]["kind"], "open");
     assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
+}
+
+#[test]
+fn decisions_are_told_in_valid_vex() {
+    let _machine = machine();
+    let image = DemoImage::get();
+    let directory = tempfile::tempdir().unwrap();
+    let (_registry, mut weir) = start(directory.path(), &image);
+    copy(&weir, directory.path(), "1", &[]);
+    let digest = image.digest("oci", "1").to_string();
+    let result = weir.result(&digest, "", 300);
+    let found: Vec<&Value> = list(&result, "/vulnerabilities").iter().take(4).collect();
+    let decision = |at: usize, members: Value| {
+        let mut decision = json!({"target": "vulnerability", "vulnerability": found[at]["id"], "reason": format!("reason {at}"),
+                                  "scope": {"image": digest, "package": found[at]["package"]}});
+        decision.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        decision
+    };
+    let path = "vulnerable_code_cannot_be_controlled_by_adversary";
+    let decisions = json!([
+        decision(0, json!({"kind": "false_positive", "justification": path})),
+        decision(1, json!({"kind": "false_positive"})),
+        decision(2, json!({"kind": "accepted_risk"})),
+        decision(3, json!({"kind": "under_investigation"})),
+    ]);
+    let answer = post(weir.report, "/api/v1/exceptions", &decisions).unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let mut validate = Command::new(tool("python3"));
+    validate.arg(checkout().join("deploy/validate.py"));
+    let report = format!("/api/v1/images/{digest}/report?format=");
+    for (name, form, target) in [
+        ("image", "openvex", format!("{report}openvex")),
+        ("all", "openvex", "/api/v1/vex".to_owned()),
+        ("vex", "cyclonedx", format!("{report}cyclonedx-vex")),
+        ("bom", "cyclonedx", format!("{report}cyclonedx")),
+    ] {
+        let answer = get(weir.report, &target).unwrap();
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        let document = answer.json();
+        let decided = match form {
+            "openvex" => list(&document, "/statements").len(),
+            _ => list(&document, "/vulnerabilities").iter().filter(|found| found.get("analysis").is_some()).count(),
+        };
+        assert_eq!(decided, 4, "{name}");
+        let file = directory.path().join(name);
+        std::fs::write(&file, &answer.body).unwrap();
+        validate.arg(form).arg(file);
+    }
+    run(&mut validate);
 }
 
 /// The forms as the report's API gives them, once the validators have found nothing wrong with any.

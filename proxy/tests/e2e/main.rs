@@ -8,6 +8,7 @@
 #[allow(dead_code, unused_imports, reason = "the other test binary needs more of it")]
 mod api_server;
 mod cli;
+mod console;
 mod disk;
 mod format;
 mod kill;

@@ -66,12 +66,14 @@ pub(crate) fn advisories(directory: &Path) -> PathBuf {
     made
 }
 
-/// Writes `directory/<ecosystem>/all.zip` of these OSV records.
+/// Writes `directory/<ecosystem>/all.zip` of these OSV records, in the place of those that were there.
 pub(crate) fn write_feed(directory: &Path, ecosystem: &str, records: impl IntoIterator<Item = Value>) {
     let folder = directory.join(ecosystem);
     std::fs::create_dir_all(&folder).unwrap();
     let mut list = std::fs::read_to_string(directory.join("ecosystems.txt")).unwrap_or_default();
-    list.push_str(&format!("{ecosystem}\n"));
+    if !list.lines().any(|known| known == ecosystem) {
+        list.push_str(&format!("{ecosystem}\n"));
+    }
     std::fs::write(directory.join("ecosystems.txt"), list).unwrap();
     let mut python = Command::new(tool("python3"));
     python.args(["-c", WRITE]).arg(folder.join("all.zip")).stdin(Stdio::piped());

@@ -46,6 +46,16 @@ pub(crate) fn get(address: SocketAddr, target: &str) -> io::Result<Got> {
     get_by(&Trust::default(), address, target)
 }
 
+/// Posts JSON to `target` and reads the answer.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) fn post(address: SocketAddr, target: &str, body: &serde_json::Value) -> io::Result<Got> {
+    let body = body.to_string();
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    Ok(ask(&Trust::default(), address, &format!("POST {target}"), &head, body.as_bytes())?.finish())
+}
+
 /// The same of a server that may speak TLS.
 ///
 /// # Errors
@@ -63,10 +73,15 @@ pub(crate) fn open(address: SocketAddr, target: &str) -> io::Result<Answer> {
 }
 
 fn open_by(trust: &Trust, address: SocketAddr, target: &str) -> io::Result<Answer> {
+    ask(trust, address, &format!("GET {target}"), "", b"")
+}
+
+fn ask(trust: &Trust, address: SocketAddr, what: &str, headers: &str, body: &[u8]) -> io::Result<Answer> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(IDLE))?;
     let mut stream = trust.over(stream, address)?;
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(stream, "{what} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n")?;
+    stream.write_all(body)?;
     stream.flush()?;
     let mut reader = BufReader::new(stream);
     let line = line(&mut reader)?;

@@ -53,6 +53,20 @@ pub(crate) fn layout_of_both(directory: &Path, demo: &DemoImage, other: &BuiltIm
     finish(directory, MediaType::OCI_INDEX, digest, index.len())
 }
 
+/// Writes an index of images with their architectures. Answers with the layout as skopeo names it, and the index's digest.
+pub(crate) fn layout_of_index(directory: &Path, platforms: &[(&str, &BuiltImage)]) -> (String, Digest) {
+    let entry = |(architecture, image): &(&str, &BuiltImage)| {
+        write_image(directory, image);
+        json!({"mediaType": MediaType::OCI_MANIFEST, "digest": image.manifest_digest, "size": image.manifest.len(),
+               "platform": {"os": "linux", "architecture": architecture}})
+    };
+    let entries: Vec<Value> = platforms.iter().map(entry).collect();
+    let index = json!({"schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": entries}).to_string();
+    let digest = Digest::of(index.as_bytes());
+    write_blob(directory, &digest, index.as_bytes());
+    (finish(directory, MediaType::OCI_INDEX, digest, index.len()), digest)
+}
+
 fn write_image(directory: &Path, image: &BuiltImage) {
     std::fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
     write_blob(directory, &image.manifest_digest, &image.manifest);

@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 pub(crate) use containerd::Containerd;
 pub(crate) use feed::{advisories, expected_findings, feed_counts, write_feed};
-pub(crate) use http::{Got, get, get_by, open};
+pub(crate) use http::{Got, get, get_by, open, post};
 pub(crate) use image::DemoImage;
 pub(crate) use kubernetes::Kubernetes;
-pub(crate) use layout::{layout_of, layout_of_both, small_image};
+pub(crate) use layout::{layout_of, layout_of_both, layout_of_index, small_image};
 pub(crate) use process::{Daemon, free_port, run, tool};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use registry::Registry;

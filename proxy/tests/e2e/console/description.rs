@@ -1,0 +1,21 @@
+//! The API against its own description, over everything the world has.
+
+use std::process::Command;
+
+use super::world::World;
+use crate::support::{checkout, machine, run};
+
+/// Requests of an endpoint at most: the whole takes under a minute.
+const EXAMPLES: &str = "20";
+
+#[test]
+#[ignore = "not seen to pass yet over all endpoints: `cargo test --test e2e -- --ignored description` runs it"]
+fn every_answer_is_what_openapi_json_says() {
+    let _machine = machine();
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::start(directory.path());
+    let report = format!("http://{}", world.weir().report);
+    let mut check = Command::new(checkout().join("deploy/openapi.sh"));
+    check.arg(&report).env("WEIR_TOKEN", world.token("administrator")).env("OPENAPI_EXAMPLES", EXAMPLES);
+    println!("{}", run(&mut check));
+}
