@@ -80,25 +80,34 @@
   const enhance = (root) => {
     const form = one("form[data-preview]", root);
     if (!form) return;
-    const over = root.matches("dialog");
+    const over = root.matches?.("dialog");
+    const save = one("button.main", form);
     let latest = 0;
     const preview = async () => {
       const mine = ++latest;
-      const address = "/exceptions/new?" + new URLSearchParams(new FormData(form));
-      const answer = await fetch(address, { headers: { accept: "text/html" } });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const [now, then] = [one("#preview", form), one("#preview", page)];
-      if (mine === latest && answer.ok && now && then) now.replaceWith(document.adoptNode(then));
+      const fields = new FormData(form);
+      // What proves that the form is weir's own has no place in an address.
+      fields.delete("csrf");
+      // What is not shown yet is not saved.
+      save.setAttribute("aria-disabled", "true");
+      try {
+        const answer = await fetch("/exceptions/new?" + new URLSearchParams(fields), { headers: { accept: "text/html" } });
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const [now, then] = [one("#preview", form), one("#preview", page)];
+        if (mine === latest && answer.ok && now && then) now.replaceWith(document.adoptNode(then));
+      } finally {
+        if (mine === latest) save.removeAttribute("aria-disabled");
+      }
     };
     form.addEventListener("change", (event) => {
       if (event.target.name !== "reason") preview();
     });
+    form.addEventListener("submit", (event) => {
+      const again = event.submitter?.value === "preview";
+      if (again || save.hasAttribute("aria-disabled")) event.preventDefault();
+      if (again) preview();
+    });
     if (over) {
-      form.addEventListener("submit", (event) => {
-        if (event.submitter?.value !== "preview") return;
-        event.preventDefault();
-        preview();
-      });
       all("a[data-close]", root).forEach((link) =>
         link.addEventListener("click", (event) => {
           event.preventDefault();

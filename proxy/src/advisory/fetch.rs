@@ -16,6 +16,7 @@ use hyper::{Request, Response, StatusCode};
 use url::Url;
 use weir_storage::index::Validators;
 
+use crate::http::chain;
 use crate::upstream::{HttpClient, plain_client};
 
 /// Without a byte for this long, a fetch has failed.
@@ -219,17 +220,6 @@ enum Body {
     Unchanged,
     Absent,
     Whole(Validators),
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

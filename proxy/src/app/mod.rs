@@ -288,6 +288,7 @@ impl App {
         gather_notices(&NoticesParts {
             notifier,
             index: index.clone(),
+            exceptions: exceptions.clone(),
             fleet: fleet.clone(),
             clusters: clusters.clone(),
             stale_after: config.advisory.stale_after,

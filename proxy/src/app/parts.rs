@@ -203,7 +203,7 @@ pub(super) fn report_access(config: &Config, address: SocketAddr) -> Result<Repo
         weir_config::Anonymous::Role(role) => Anonymous::Role(role),
     };
     if anonymous == Anonymous::Nothing {
-        tracing::warn!(%address, "the report is closed on this address: without a token or a session, only health and metrics are answered");
+        tracing::warn!(%address, "the report is closed on this address: whoever asks needs a token or a session");
     }
     let provider = config.auth.oidc.as_ref().map(provider).transpose()?;
     Ok(ReportAccess::new(ReportAccessParts {

@@ -4,6 +4,7 @@
 //! The secret has 256 random bits, so nobody can guess it from its hash however fast hashing is: SHA-256 does where a
 //! password would need a slow function.
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use weir_scanner::oci::Digest;
 
 /// The first word of every token, by which scanners for leaked secrets know one.
@@ -84,10 +85,10 @@ pub(crate) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     difference == 0
 }
 
-/// Bytes of the operating system's generator, through the TLS provider that is there anyway.
+/// Bytes of the operating system's generator.
 fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], SecretError> {
     let mut bytes = [0; LENGTH];
-    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).map_err(|_| SecretError)?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| SecretError)?;
     Ok(bytes)
 }
 

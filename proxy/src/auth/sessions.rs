@@ -131,8 +131,11 @@ impl<'a> Sessions<'a> {
         };
         // Never later than a short idle time would need it.
         let every = TOUCH_SECONDS.min(seconds(self.limits.idle) / 12).max(1);
-        if now.saturating_sub(record.last_used_at) >= every {
-            self.index.sessions().touch(&record.id, now)?;
+        if now.saturating_sub(record.last_used_at) >= every
+            && let Err(error) = self.index.sessions().touch(&record.id, now)
+        {
+            // A full disk keeps nobody from reading; the session only ends sooner.
+            tracing::debug!(%error, "that a session was used could not be written");
         }
         let how = How::Session { id: record.id, csrf: secret::csrf(parts.secret) };
         Ok(Caller { name: record.name, role, how })

@@ -5,6 +5,7 @@
 //! of its length.
 
 mod body;
+mod chain;
 mod client_certificate;
 mod reload;
 mod serve;
@@ -12,6 +13,7 @@ mod stamp;
 mod tls;
 
 pub use body::{Body, BodyError, empty, from_chunks, full};
+pub(crate) use chain::chain;
 pub use serve::{ConnInfo, ServeLimits, serve};
 pub(crate) use stamp::FileStamp;
 pub use tls::{TlsError, TlsListener};

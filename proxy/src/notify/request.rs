@@ -14,15 +14,19 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response};
 use sha2::Sha256;
 use tokio::time::Instant;
+use url::Url;
 use weir_config::{Secret, WebhookSection};
 
 use super::answer::{Attempt, excerpt, retry_after};
+use crate::http::chain;
 use crate::upstream::HttpClient;
 
 /// How much of an answer is read, in bytes; the connection is closed where there is more.
 const LONGEST_ANSWER: usize = 16 << 10;
 /// How much of it is shown, in characters.
 const LONGEST_EXCERPT: usize = 300;
+/// The shortest part of a URL that may be a secret by itself, in bytes.
+const SHORTEST_SECRET: usize = 8;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -48,7 +52,7 @@ pub(super) async fn attempt(
     let began = Instant::now();
     let answer = async {
         let request = request(settings, id, body, now)?;
-        read(client.request(request).await?).await
+        Ok::<_, BoxError>(read(client.request(request).await?, &settings.url).await)
     };
     let outcome = tokio::time::timeout(limit, answer).await;
     let failed = |error: String| Attempt {
@@ -92,7 +96,7 @@ fn secret(key: &str, path: &Path) -> Result<Secret, BoxError> {
     if secret.expose().is_empty() { Err(format!("{key} {} is empty", path.display()).into()) } else { Ok(secret) }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Attempt, BoxError> {
+async fn read(response: Response<Incoming>, url: &Url) -> Attempt {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     let mut body = response.into_body();
@@ -104,19 +108,17 @@ async fn read(response: Response<Incoming>) -> Result<Attempt, BoxError> {
             break;
         }
     }
-    let response = excerpt(&read, LONGEST_EXCERPT);
-    Ok(Attempt { status: Some(status), duration: Duration::ZERO, response, error: None, retry_after })
+    let response = excerpt(&without_place(&String::from_utf8_lossy(&read), url), LONGEST_EXCERPT);
+    Attempt { status: Some(status), duration: Duration::ZERO, response, error: None, retry_after }
 }
 
-/// An error with everything below it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+/// An answer without what stands in the URL behind the host. Receivers repeat it (`Cannot POST /…`), for many it is the secret, and
+/// the answer is shown to whoever may look at webhooks.
+fn without_place(answer: &str, url: &Url) -> String {
+    let (path, query) = (url.path(), url.query().unwrap_or_default());
+    let whole = [query, path].into_iter().filter(|part| part.len() > 1);
+    let parts = path.split('/').chain(query.split(['&', '='])).filter(|part| part.len() >= SHORTEST_SECRET);
+    whole.chain(parts).fold(answer.to_owned(), |text, part| text.replace(part, "…"))
 }
 
 #[cfg(test)]
@@ -130,5 +132,20 @@ mod tests {
         assert_eq!(signature(b"key", 1_700_000_000, br#"{"a":1}"#), expected);
         assert_ne!(signature(b"key", 1_700_000_001, br#"{"a":1}"#), expected);
         assert_ne!(signature(b"other", 1_700_000_000, br#"{"a":1}"#), expected);
+    }
+
+    #[test]
+    fn an_answer_does_not_repeat_the_place() {
+        let url = Url::parse("https://hooks.example/T0/abcdefgh12?key=12345678&a=b").unwrap();
+        for (answer, shown) in [
+            ("Cannot POST /T0/abcdefgh12?key=12345678&a=b", "Cannot POST …?…"),
+            ("no hook abcdefgh12 with 12345678", "no hook … with …"),
+            ("<p>/T0/abcdefgh12?key=12345678&amp;a=b", "<p>…?key=…&amp;a=b"),
+            ("what is T0?", "what is T0?"),
+        ] {
+            assert_eq!(without_place(answer, &url), shown, "{answer}");
+        }
+        let bare = Url::parse("https://hooks.example/").unwrap();
+        assert_eq!(without_place("and/or", &bare), "and/or");
     }
 }

@@ -9,12 +9,13 @@ use hyper::{Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::http::chain;
 use crate::upstream::HttpClient;
 
 /// The longest answer in bytes.
 const MAX_BYTES: usize = 1 << 20;
 /// How long one exchange may take.
-const TIME: Duration = Duration::from_secs(10);
+pub(super) const TIME: Duration = Duration::from_secs(10);
 
 /// Asks for a document.
 pub(super) async fn get<T: DeserializeOwned>(client: &HttpClient<Full<Bytes>>, url: &Url) -> Result<T, String> {
@@ -63,17 +64,6 @@ fn said(body: &[u8]) -> String {
     let parts = ["error", "error_description"].into_iter().filter_map(|name| said[name].as_str());
     let parts: Vec<String> = parts.map(|part| part.chars().filter(|c| !c.is_control()).take(200).collect()).collect();
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(": ")) }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -117,8 +117,9 @@ fn hold(claims: Map<String, Value>, expected: &Expected<'_>) -> Result<Claims, O
     if standard.nonce.as_deref() != Some(expected.nonce) {
         return Err(refused("it answers another sign-in"));
     }
-    if standard.sub.is_empty() || standard.sub.len() > 255 {
-        return Err(refused("its subject has not 1 to 255 characters"));
+    // Where nothing else names the person, it is what is shown and written down.
+    if standard.sub.is_empty() || standard.sub.len() > 255 || standard.sub.chars().any(char::is_control) {
+        return Err(refused("its subject has not 1 to 255 characters, or control characters among them"));
     }
     Ok(Claims(claims))
 }
@@ -237,6 +238,7 @@ mod tests {
             ("nonce", json!("n2"), false),
             ("nonce", Value::Null, false),
             ("sub", json!(""), false),
+            ("sub", json!("00u1\nx"), false),
             ("sub", Value::Null, false),
         ] {
             let token = signer.sign(&es256(), &with(name, value.clone()));

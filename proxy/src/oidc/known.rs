@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use jsonwebtoken::jwk::JwkSet;
 use serde::{Deserialize, Deserializer};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
-use super::exchange::get;
+use super::exchange::{TIME, get};
 use crate::upstream::HttpClient;
 
 /// How long a description and keys are kept, in seconds.
@@ -37,7 +37,8 @@ fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
-/// The provider as it was last asked. One exchange goes on at a time, and those who wait for it share what it brings.
+/// The provider as it was last asked. One exchange goes on at a time, and those who wait for it share what it brings, or wait no longer
+/// than it may take: nobody queues before a provider that does not answer.
 pub(super) struct Known {
     issuer: Url,
     client: HttpClient<Full<Bytes>>,
@@ -70,7 +71,7 @@ impl Known {
 
     /// The provider's description, at most an hour old.
     pub(super) async fn metadata(&self, now: i64) -> Result<Metadata, String> {
-        let mut kept = self.metadata.lock().await;
+        let mut kept = turn(&self.metadata).await?;
         if let Some(kept) = kept.as_ref().filter(|kept| kept.is_younger(KEEP_SECONDS, now)) {
             return Ok(kept.value.clone());
         }
@@ -90,7 +91,7 @@ impl Known {
         lack: impl Fn(&JwkSet) -> bool,
         now: i64,
     ) -> Result<JwkSet, String> {
-        let mut kept = self.keys.lock().await;
+        let mut kept = turn(&self.keys).await?;
         if let Some(kept) = kept.as_ref() {
             let keep = if lack(&kept.value) { ANEW_SECONDS } else { KEEP_SECONDS };
             if kept.is_younger(keep, now) {
@@ -116,6 +117,11 @@ impl Known {
         }
         Ok(())
     }
+}
+
+async fn turn<T>(kept: &Mutex<T>) -> Result<MutexGuard<'_, T>, String> {
+    let late = |_| format!("it was asked already, and did not answer within {TIME:?}");
+    tokio::time::timeout(TIME, kept.lock()).await.map_err(late)
 }
 
 #[cfg(test)]

@@ -138,7 +138,8 @@ impl Provider {
 
     /// Exchanges the code for the ID token, RFC 6749 section 4.1.3.
     async fn exchange(&self, metadata: &Metadata, flow: &Flow, code: &str) -> Result<String, OidcError> {
-        let (form, authorization) = self.token_request(metadata, flow, code)?;
+        let secret = self.secret().await?;
+        let (form, authorization) = self.token_request(metadata, flow, code, secret.as_ref());
         let answer = post(self.0.known.client(), &metadata.token_endpoint, form, authorization).await;
         let answer: TokenAnswer = answer.map_err(|detail| self.unusable(detail))?;
         Ok(answer.id_token)
@@ -150,7 +151,8 @@ impl Provider {
         metadata: &Metadata,
         flow: &Flow,
         code: &str,
-    ) -> Result<(String, Option<HeaderValue>), OidcError> {
+        secret: Option<&Secret>,
+    ) -> (String, Option<HeaderValue>) {
         let client_id = &self.0.settings.client_id;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs([
@@ -159,20 +161,21 @@ impl Provider {
             ("redirect_uri", &flow.redirect),
             ("code_verifier", &flow.verifier),
         ]);
-        let Some(secret) = self.secret()? else {
-            return Ok((form.append_pair("client_id", client_id).finish(), None));
+        let Some(secret) = secret else {
+            return (form.append_pair("client_id", client_id).finish(), None);
         };
         let takes = |method: &str| metadata.token_endpoint_auth_methods_supported.iter().any(|known| known == method);
         if takes("client_secret_post") && !takes("client_secret_basic") {
             form.append_pair("client_id", client_id).append_pair("client_secret", secret.expose());
-            return Ok((form.finish(), None));
+            return (form.finish(), None);
         }
-        Ok((form.finish(), Some(basic(client_id, &secret))))
+        (form.finish(), Some(basic(client_id, secret)))
     }
 
-    fn secret(&self) -> Result<Option<Secret>, OidcError> {
+    async fn secret(&self) -> Result<Option<Secret>, OidcError> {
         let Some(path) = &self.0.settings.client_secret_file else { return Ok(None) };
-        let text = std::fs::read_to_string(path).map_err(|cause| OidcError::Secret { path: path.clone(), cause })?;
+        let text = tokio::fs::read_to_string(path).await;
+        let text = text.map_err(|cause| OidcError::Secret { path: path.clone(), cause })?;
         Ok(Some(Secret::from_file_contents(&text)))
     }
 

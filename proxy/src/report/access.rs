@@ -5,13 +5,14 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap};
+use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Response, StatusCode, Uri};
 use url::{Host, Url};
 use weir_config::Role;
-use weir_storage::index::{Index, TokenRole};
+use weir_storage::index::Index;
 
 use super::cookie::{SESSION, cookie};
+use super::origin::host;
 use super::problem::Problem;
 use super::route::{Need, Route};
 use super::{Anonymous, Report};
@@ -51,8 +52,7 @@ impl PassOver {
 impl Asking<'_> {
     /// The host and port that were asked for.
     pub(super) fn host(&self) -> Option<&str> {
-        let header = self.headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
-        header.or_else(|| self.uri.authority().map(|authority| authority.as_str()))
+        host(self.headers, self.uri)
     }
 
     /// Whether the host that was asked for is this machine, by a name that no other can have. A page of another site whose name was
@@ -207,16 +207,10 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The role that a token's bearer signs in with.
-///
-/// # Errors
-/// It is an agent's.
-pub(super) fn sign_in_role(role: TokenRole) -> Result<Role, &'static str> {
-    role_of(role).ok_or("a token of role agent does not sign anyone in")
-}
-
 #[cfg(test)]
 mod tests {
+    use hyper::header::HOST;
+
     use super::*;
 
     #[test]

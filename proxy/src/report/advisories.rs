@@ -1,5 +1,7 @@
 //! `advisories`: every feed and source, how much it holds, how old it is, and what was wrong with it last.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use weir_storage::index::{CveSourceRecord, Index, IndexError, SourceFailure};
@@ -39,11 +41,15 @@ impl From<SourceFailure> for FailurePart {
 /// What tells how old is too old.
 #[derive(Clone, Copy)]
 pub(super) struct Age {
-    pub(super) stale_after: i64,
-    pub(super) now: i64,
+    stale_after: i64,
+    now: i64,
 }
 
 impl Age {
+    pub(super) fn new(stale_after: Duration, now: i64) -> Self {
+        Self { stale_after: i64::try_from(stale_after.as_secs()).unwrap_or(i64::MAX), now }
+    }
+
     fn is_stale(self, fetched_at: Option<i64>) -> bool {
         fetched_at.is_none_or(|at| self.now.saturating_sub(at) > self.stale_after)
     }
@@ -54,8 +60,7 @@ impl Report {
         parameters.only(&["limit", "cursor"])?;
         let limit = limit(parameters)?;
         let start = parameters.get("cursor").unwrap_or_default().to_owned();
-        let age =
-            Age { stale_after: i64::try_from(self.stale_after.as_secs()).unwrap_or(i64::MAX), now: self.clock.now() };
+        let age = Age::new(self.stale_after, self.clock.now());
         let items = self.index.run(move |index| items(index, age)).await?;
         let mut rest = items.into_iter().filter(|item| place(item) > start);
         let items: Vec<AdvisoryItem> = rest.by_ref().take(limit).collect();

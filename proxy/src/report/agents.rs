@@ -4,10 +4,8 @@
 //! intake's.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
@@ -15,6 +13,7 @@ use tokio::sync::Semaphore;
 use weir_storage::index::{Index, TokenRole};
 
 use super::access::verify;
+use super::body::read;
 use super::json;
 use super::problem::Problem;
 use crate::auth::is_cluster_name;
@@ -25,8 +24,6 @@ use crate::workload::wire::{self, MAX_BODY_BYTES, WireError};
 
 /// Bodies held in memory at once; a further one waits.
 const BODIES: usize = 16;
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
 /// When an agent that has to wait may come again, in seconds.
 const RETRY_SECONDS: u32 = 5;
 
@@ -44,9 +41,7 @@ impl Agents {
     pub fn new(index: Index, clock: Clock, intake: Intake) -> Self {
         Self { index, clock, intake, bodies: Arc::new(Semaphore::new(BODIES)) }
     }
-}
 
-impl Agents {
     /// Answers one message of an agent about `cluster`.
     pub(super) async fn take<B>(
         &self,
@@ -71,11 +66,16 @@ impl Agents {
         }
         let gzip = is_gzip(request.headers())?;
         let _room = self.bodies.acquire().await.map_err(|_| later("weir is stopping"))?;
-        let body = read(request.into_body()).await?;
-        let body =
-            if gzip { body } else { wire::gzip(&body).map_err(WireError::Gzip).map_err(IntakeError::from)?.into() };
+        let body = read(request.into_body(), MAX_BODY_BYTES).await?;
+        let body = if gzip { body } else { self.packed(body).await? };
         let accepted = self.intake.take(message, cluster, &agent, body).await?;
         json(&accepted)
+    }
+
+    /// What came plain, as it is kept. It may be long, so the threads that serve are left out of it.
+    async fn packed(&self, body: Bytes) -> Result<Bytes, IntakeError> {
+        let pack = move |_: &Index| wire::gzip(&body).map_err(|error| IntakeError::from(WireError::Gzip(error)));
+        Ok(self.index.run(pack).await?.into())
     }
 }
 
@@ -87,19 +87,6 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "bodies are JSON, plain or with Content-Encoding: gzip",
         )),
-    }
-}
-
-async fn read<B>(body: B) -> Result<Bytes, Problem>
-where
-    B: hyper::body::Body<Data = Bytes> + Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    match tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(IntakeError::from(WireError::TooLarge).into()),
-        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     }
 }
 

@@ -6,11 +6,26 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Request, StatusCode};
+use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 
 /// How long a body may take to arrive.
 const TIME: Duration = Duration::from_secs(30);
+
+/// What a request carries as JSON of at most `limit` bytes.
+///
+/// # Errors
+/// 400 where it is something else than `T`, and what [`read_json`] meets.
+pub(super) async fn parsed<T, B>(request: Request<B>, limit: usize) -> Result<T, Problem>
+where
+    T: DeserializeOwned,
+    B: hyper::body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let body = read_json(request, limit).await?;
+    serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("body: {error}")))
+}
 
 /// The JSON a request carries, of at most `limit` bytes.
 ///

@@ -71,10 +71,11 @@ impl Report {
         let (filter, limit) = (WorkloadFilter::parse(parameters)?, limit(parameters)?);
         let (view, now) = (self.fleet.view(), self.clock.now());
         let after = parameters.get("cursor");
+        let is_meant = |name: &str| filter.takes_cluster(name) && after.is_none_or(|after| name > after);
         let mut items: Vec<_> = (0..view.inventory.clusters.len())
-            .map(|at| cluster(&view, at, now))
-            .filter(|item| filter.takes_cluster(&item.name) && after.is_none_or(|after| item.name.as_str() > after))
+            .filter(|at| is_meant(&view.inventory.clusters[*at].status.name))
             .take(limit + 1)
+            .map(|at| cluster(&view, at, now))
             .collect();
         let more = items.len() > limit;
         items.truncate(limit);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weir_storage::index::SessionOrigin;
 
-use super::body::read_json;
+use super::body::parsed;
 use super::list::{Page, limit};
 use super::problem::Problem;
 use super::{Parameters, Report, json};
@@ -163,9 +163,7 @@ impl Report {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parameters.only(&[])?;
-        let body = read_json(request, MAX_BODY).await?;
-        let wish: TokenWish =
-            serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("body: {error}")))?;
+        let wish: TokenWish = parsed(request, MAX_BODY).await?;
         let now = self.clock.now();
         let lifetime_seconds = wish.expires_at.as_deref().map(|end| lifetime(end, now)).transpose()?;
         let new = NewToken { role: wish.role, name: wish.name, cluster: wish.cluster, lifetime_seconds };

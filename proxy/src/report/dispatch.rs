@@ -77,16 +77,19 @@ impl Report {
             Need::Nothing | Need::Agent => caller,
         };
         let place = places.first().map(String::as_str).unwrap_or_default();
-        // What was heard before a restart is shown from the first answer on; pulls do not wait for it.
-        self.fleet.made().await;
+        // What was heard before a restart is shown from the first answer on; pulls do not wait for it, and neither does the style of
+        // the page people sign in on.
+        if route.need != Need::Nothing {
+            self.fleet.made().await;
+        }
         if let Endpoint::Console(screen) = route.endpoint {
             return self.console(screen, place, request, caller).await;
         }
+        let parameters = Parameters::of(request.uri().query().unwrap_or_default())?;
+        openapi::describe(route.endpoint).check(&parameters)?;
         // Whoever changed something sees it in what they ask for next.
         let (fleet, exceptions, now) = (self.fleet.clone(), self.exceptions.clone(), self.clock.now());
         self.index.run(move |index| fleet.refresh(index, exceptions.rules(), now)).await?;
-        let parameters = Parameters::of(request.uri().query().unwrap_or_default())?;
-        openapi::describe(route.endpoint).check(&parameters)?;
         if route.path.starts_with("/api/v1/images/") {
             return self.take_of_image(route.endpoint, place, parameters, &request).await;
         }

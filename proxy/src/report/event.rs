@@ -12,6 +12,7 @@ use weir_storage::index::{EventCursor, EventKind, EventPage, Index, IndexError, 
 
 use super::filter::Filter;
 use super::list::{Page, limit};
+use super::model::Model;
 use super::problem::Problem;
 use super::schema::{DigestText, SeverityName};
 use super::{Parameters, Report};
@@ -112,18 +113,12 @@ impl Report {
         after: Option<EventCursor>,
         limit: usize,
     ) -> Result<EventPage, IndexError> {
-        let meant = self.meant_by(filter);
-        let load = move |index: &Index| match meant {
+        let (model, filter) = (self.model(), filter.clone());
+        let load = move |index: &Index| match meant_by(&model, &filter) {
             None => index.events().after(None, after, limit),
             Some(meant) => filtered(&meant, after, limit, |after| index.events().after(None, after, limit)),
         };
         self.index.run(load).await
-    }
-
-    /// The images that a filter means; `None` where it means all.
-    fn meant_by(&self, filter: &Filter) -> Option<BTreeSet<Digest>> {
-        let is_any = filter.workloads.is_empty() && filter.is_of_any_image();
-        (!is_any).then(|| self.model().meant(filter))
     }
 
     pub(super) async fn image_history(
@@ -139,13 +134,19 @@ impl Report {
     async fn list_events(&self, image: Option<Digest>, parameters: &Parameters) -> Result<Page<EventItem>, Problem> {
         let limit = limit(parameters)?;
         let cursor = cursor(parameters, "cursor")?;
-        let meant = self.meant_by(&Filter::of_facts(parameters)?);
-        let load = move |index: &Index| match meant {
+        let (model, filter) = (self.model(), Filter::of_facts(parameters)?);
+        let load = move |index: &Index| match meant_by(&model, &filter) {
             None => index.events().list(image.as_ref(), cursor, limit),
             Some(meant) => filtered(&meant, cursor, limit, |after| index.events().list(None, after, limit)),
         };
         Ok(listed(self.index.run(load).await?))
     }
+}
+
+/// The images that a filter means; `None` where it means all. Blocks for as long as going through their findings takes.
+fn meant_by(model: &Model, filter: &Filter) -> Option<BTreeSet<Digest>> {
+    let is_any = filter.workloads.is_empty() && filter.is_of_any_image();
+    (!is_any).then(|| model.meant(filter))
 }
 
 fn listed(page: EventPage) -> Page<EventItem> {

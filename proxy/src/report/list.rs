@@ -84,13 +84,13 @@ impl Report {
         let columns = Columns::of::<L::Item>();
         let first = page(parameters.clone()).await?;
         let mut head = columns.header().map_err(unwritten)?;
-        head.extend(columns.rows(first.items()).map_err(unwritten)?);
-        let body = match first.next_cursor().filter(|_| goes_on) {
+        let first = lines(&columns, first, MOST_ROWS).await.map_err(unwritten)?;
+        head.extend(first.text);
+        let body = match first.next_cursor.filter(|_| goes_on) {
             None => full(head),
             Some(cursor) => {
-                let rest = Rest { parameters: parameters.from(cursor), columns, left: MOST_ROWS };
-                let rest = rest.after(first.items().len());
-                rows(head, rest, page)
+                let rest = Rest { parameters: parameters.from(&cursor), columns, left: MOST_ROWS };
+                rows(head, rest.after(first.count), page)
             }
         };
         let mut response = Response::new(body);
@@ -133,18 +133,34 @@ where
             }
             let (Some(asked), Some(rest)) = (asked, rest) else { return Ok(None) };
             let found = asked.await.map_err(|problem| BodyError::new(format!("a page of a list: {problem:?}")))?;
-            let items = found.items();
-            let items = items.get(..rest.left).unwrap_or(items);
-            let lines = rest.columns.rows(items).map_err(BodyError::new)?;
-            let count = items.len();
-            let rest = found.next_cursor().map(|cursor| {
-                let parameters = rest.parameters.from(cursor);
-                Rest { parameters, ..rest }.after(count)
+            let written = lines(&rest.columns, found, rest.left).await.map_err(BodyError::new)?;
+            let rest = written.next_cursor.map(|cursor| {
+                let parameters = rest.parameters.from(&cursor);
+                Rest { parameters, ..rest }.after(written.count)
             });
-            Ok(Some((Bytes::from(lines), (None, rest))))
+            Ok(Some((Bytes::from(written.text), (None, rest))))
         }
     };
     from_chunks((Some(head), Some(rest)), None, next)
+}
+
+/// A page as lines.
+struct Lines {
+    text: Vec<u8>,
+    count: usize,
+    next_cursor: Option<String>,
+}
+
+/// Writes up to `most` items of a page, off the threads that serve: a page of CSV has thousands.
+async fn lines<L: Listing>(columns: &Columns, page: L, most: usize) -> Result<Lines, ::csv::Error> {
+    let columns = columns.clone();
+    let write = move || -> Result<Lines, ::csv::Error> {
+        let items = page.items();
+        let items = items.get(..most).unwrap_or(items);
+        let next_cursor = page.next_cursor().map(str::to_owned);
+        Ok(Lines { text: columns.rows(items)?, count: items.len(), next_cursor })
+    };
+    tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))
 }
 
 fn unwritten(error: ::csv::Error) -> Problem {

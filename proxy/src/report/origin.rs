@@ -4,7 +4,7 @@
 //! neither, and are let through.
 
 use hyper::header::{HOST, ORIGIN};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode, Uri};
 use url::Url;
 
 use super::problem::Problem;
@@ -20,8 +20,13 @@ pub(super) fn refuse_cross_site<B>(request: &Request<B>) -> Result<(), Problem> 
         return Err(refused(&format!("Sec-Fetch-Site is {site:?}")));
     }
     let Some(origin) = text(headers, ORIGIN.as_str()) else { return Ok(()) };
-    let host = text(headers, HOST.as_str()).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let host = host(headers, request.uri());
     if host.is_some_and(|host| is_of(origin, host)) { Ok(()) } else { Err(refused(&format!("Origin is {origin:?}"))) }
+}
+
+/// The host and port that a request asks for; HTTP/2 names them in its URI.
+pub(super) fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    text(headers, HOST.as_str()).or_else(|| uri.authority().map(|authority| authority.as_str()))
 }
 
 /// Whether an origin is the host a request was sent to. Behind a proxy that ends TLS the schemes differ, so they are not compared.

@@ -77,12 +77,12 @@ struct Filter {
     /// Of the nodes.
     clusters: Vec<String>,
     repositories: Vec<String>,
-    /// The images that are meant, where anything is asked of them.
-    images: Option<BTreeSet<Digest>>,
+    /// What is asked of the images, where anything is.
+    of_images: Option<ImageFilter>,
 }
 
 impl Filter {
-    fn parse(parameters: &Parameters, model: &Model) -> Result<Self, Problem> {
+    fn parse(parameters: &Parameters) -> Result<Self, Problem> {
         let texts = |name| parameters.all(name).map(str::to_owned).collect();
         let mut of_images = ImageFilter::PARAMETERS.iter().filter(|name| !OF_PULLS.contains(name));
         let asks = of_images.any(|name| parameters.get(name).is_some());
@@ -91,22 +91,8 @@ impl Filter {
             nodes: texts("node"),
             clusters: texts("cluster"),
             repositories: parameters.all("repository").map(repository_name).collect(),
-            images: asks.then(|| model.meant(&images)),
+            of_images: asks.then_some(images),
         })
-    }
-
-    /// Whether a pull is meant; `known` keeps what was found out of images.
-    fn takes(&self, index: &Index, pull: &PullRecord, known: &mut HashMap<Digest, bool>) -> Result<bool, IndexError> {
-        if !self.takes_pull(pull) {
-            return Ok(false);
-        }
-        let Some(meant) = &self.images else { return Ok(true) };
-        if let Some(takes) = known.get(&pull.image) {
-            return Ok(*takes);
-        }
-        let takes = index.aliases().resolve(&pull.image)?.iter().any(|target| meant.contains(&target.manifest));
-        known.insert(pull.image, takes);
-        Ok(takes)
     }
 
     fn takes_pull(&self, pull: &PullRecord) -> bool {
@@ -116,6 +102,31 @@ impl Filter {
         any(&self.nodes, pull.node.as_deref())
             && any(&self.clusters, pull.cluster.as_deref())
             && (self.repositories.is_empty() || any(&self.repositories, Some(&repository(pull))))
+    }
+}
+
+/// The images that are meant.
+struct Meant {
+    /// `None` for all.
+    manifests: Option<BTreeSet<Digest>>,
+    /// What was found out of digests that pulls asked for.
+    known: HashMap<Digest, bool>,
+}
+
+impl Meant {
+    /// Blocks for as long as going through the findings of images takes.
+    fn of(filter: &Filter, model: &Model) -> Self {
+        Self { manifests: filter.of_images.as_ref().map(|images| model.meant(images)), known: HashMap::new() }
+    }
+
+    fn takes(&mut self, index: &Index, image: &Digest) -> Result<bool, IndexError> {
+        let Some(meant) = &self.manifests else { return Ok(true) };
+        if let Some(takes) = self.known.get(image) {
+            return Ok(*takes);
+        }
+        let takes = index.aliases().resolve(image)?.iter().any(|target| meant.contains(&target.manifest));
+        self.known.insert(*image, takes);
+        Ok(takes)
     }
 }
 
@@ -144,8 +155,11 @@ impl Report {
         let limit = limit(parameters)?;
         let after = parameters.get("cursor").map(str::parse::<PullCursor>).transpose();
         let after = after.map_err(|error| Problem::bad_request(format!("cursor: {error}")))?;
-        let filter = Filter::parse(parameters, &self.model())?;
-        let load = move |index: &Index| page(index, images.as_ref(), &filter, after, limit);
+        let (filter, model) = (Filter::parse(parameters)?, self.model());
+        let load = move |index: &Index| {
+            let meant = Meant::of(&filter, &model);
+            page(index, images.as_ref(), (&filter, meant), after, limit)
+        };
         let (found, next) = self.index.run(load).await?;
         Ok(Page {
             items: found.into_iter().map(|(cursor, pull)| PullItem::of(cursor, pull)).collect::<Vec<_>>(),
@@ -161,11 +175,11 @@ type Listed = (PullCursor, PullRecord);
 fn page(
     index: &Index,
     images: Option<&BTreeSet<Digest>>,
-    filter: &Filter,
+    (filter, mut meant): (&Filter, Meant),
     after: Option<PullCursor>,
     limit: usize,
 ) -> Result<(Vec<Listed>, Option<PullCursor>), IndexError> {
-    let (mut found, mut after, mut read, mut known) = (Vec::new(), after, 0, HashMap::new());
+    let (mut found, mut after, mut read) = (Vec::new(), after, 0);
     loop {
         let (pulls, more) = newest(index, images, after, READ_AT_ONCE.max(limit + 1))?;
         for (cursor, pull) in pulls {
@@ -175,7 +189,7 @@ fn page(
             }
             read += 1;
             after = Some(cursor);
-            if filter.takes(index, &pull, &mut known)? {
+            if filter.takes_pull(&pull) && meant.takes(index, &pull.image)? {
                 found.push((cursor, pull));
             }
         }
@@ -254,10 +268,11 @@ mod tests {
         let mut pulls = vec![pull("rare")];
         pulls.resize(2 * MOST_READ + 1, pull("usual"));
         index.pulls().add(&pulls).unwrap();
-        let filter = Filter::parse(&Parameters::parse("node=rare"), &Model::default()).unwrap();
+        let filter = Filter::parse(&Parameters::parse("node=rare")).unwrap();
         let (mut counts, mut after) = (Vec::new(), None);
         loop {
-            let (found, next) = page(&index, None, &filter, after, 10).unwrap();
+            let meant = Meant::of(&filter, &Model::default());
+            let (found, next) = page(&index, None, (&filter, meant), after, 10).unwrap();
             counts.push(found.len());
             match next {
                 Some(next) => after = Some(next),

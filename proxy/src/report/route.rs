@@ -263,7 +263,8 @@ fn percent_decoded(text: &str) -> String {
     let (bytes, mut decoded, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
     while let Some(byte) = bytes.get(at) {
         let code = (*byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        // Numbers may have a sign, and codes have none.
+        let code = code.filter(|code| !code.starts_with('+')).and_then(|code| u8::from_str_radix(code, 16).ok());
         decoded.push(code.unwrap_or(*byte));
         at += if code.is_some() { 3 } else { 1 };
     }
@@ -316,5 +317,13 @@ mod tests {
             assert_eq!(places("/r/{name*}", path), Some(vec!["docker.io/library/nginx".to_owned()]));
         }
         assert_eq!(places("/r/{name*}", "/r/"), None);
+    }
+
+    #[test]
+    fn what_is_no_encoding_stays_as_it_is() {
+        for (text, decoded) in [("a%2Fb%C3%A4", "a/b\u{e4}"), ("%", "%"), ("%2", "%2"), ("%zz", "%zz"), ("%+1", "%+1")]
+        {
+            assert_eq!(percent_decoded(text), decoded);
+        }
     }
 }

@@ -9,7 +9,7 @@ use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::{Digest, Platform};
 use weir_storage::index::{Index, IndexError, ScanRequestCursor, ScanRequestRecord, ScanRequestState};
 
-use super::body::read_json;
+use super::body::parsed;
 use super::list::{Page, limit};
 use super::problem::Problem;
 use super::schema::{DigestText, ScanStatusName};
@@ -117,9 +117,7 @@ impl Report {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parameters.only(&[])?;
-        let body = read_json(request, MAX_BODY).await?;
-        let asked: Asked =
-            serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("body: {error}")))?;
+        let asked: Asked = parsed(request, MAX_BODY).await?;
         let platform = asked.platform.as_deref().map(str::parse::<Platform>).transpose();
         let platform = platform.map_err(|error| unusable(format!("platform: {error}")))?;
         let request = self.scans.ask(&asked.reference, platform).await.map_err(refused)?;

@@ -1,7 +1,8 @@
 //! Events as they happen: server-sent events after the HTML standard, section 9.2.
 //!
 //! Owns streams and their number. A stream holds a place in the sequence of events and reads from the index when its client takes more, so a
-//! slow client costs no memory; a client that comes back says which event it had last and misses none.
+//! slow client costs no memory; a client that comes back says which place it had last and misses nothing. Who may read is asked when a
+//! stream opens, so none stays open for long: whoever comes back is asked again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,10 +30,12 @@ const RETRY_AFTER: u32 = 30;
 const POLL: Duration = Duration::from_secs(1);
 /// How often something is said where nothing happens: less than proxies and load balancers wait.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a stream stays open at most: a token that was revoked, or a session that ended, reads on no longer than that.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// Events of one chunk.
 const PAGE: usize = 100;
-/// What a stream begins with: something to read at once, and how long to wait before coming back, in milliseconds.
-const PREAMBLE: &str = ": events of weir\nretry: 5000\n\n";
+/// How long a client is to wait before it comes back, in milliseconds.
+const RETRY: u32 = 5000;
 
 /// The places there are for streams. Clones share them.
 #[derive(Clone)]
@@ -53,6 +56,8 @@ struct Stream {
     report: Report,
     filter: Filter,
     after: EventCursor,
+    /// When it was opened, and whether anything was said since.
+    opened: Instant,
     begun: bool,
     said: Instant,
     _place: OwnedSemaphorePermit,
@@ -77,7 +82,8 @@ impl Report {
             }
         };
         let report = self.clone();
-        let stream = Stream { report, filter, after, begun: false, said: Instant::now(), _place: place };
+        let opened = Instant::now();
+        let stream = Stream { report, filter, after, opened, begun: false, said: opened, _place: place };
         let mut response = Response::new(from_chunks(stream, None, Stream::next));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -87,15 +93,17 @@ impl Report {
 }
 
 impl Stream {
-    /// The next chunk; `None` at a shutdown.
+    /// The next chunk; `None` at a shutdown, or when it was open long enough.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, BodyError> {
         if !self.begun {
             self.begun = true;
-            return Ok(Some((Bytes::from_static(PREAMBLE.as_bytes()), self)));
+            // Something to read at once, with a place to come back to.
+            let preamble = format!(": events of weir\nid: {}\nretry: {RETRY}\n\n", self.after);
+            return Ok(Some((preamble.into(), self)));
         }
         let token = self.report.streams.token.clone();
         loop {
-            if token.is_cancelled() {
+            if token.is_cancelled() || self.opened.elapsed() >= LONGEST {
                 return Ok(None);
             }
             let EventPage { events, next } = self.read().await.map_err(BodyError::new)?;
@@ -106,7 +114,8 @@ impl Stream {
             }
             if self.said.elapsed() >= HEARTBEAT {
                 self.said = Instant::now();
-                return Ok(Some((Bytes::from_static(b":\n\n"), self)));
+                // Without data it is no event, but moves the place of a client whose filter means little.
+                return Ok(Some((format!("id: {}\n\n", self.after).into(), self)));
             }
             // Where one page was not enough to find anything that is meant, the next follows at once.
             if next.is_none() {

@@ -14,12 +14,8 @@ const FORMS: [&str; 3] = ["cyclonedx", "spdx", "sarif"];
 #[test]
 fn every_form_of_a_real_result_is_valid_and_whole() {
     let _machine = machine();
-    let image = DemoImage::get();
     let directory = tempfile::tempdir().unwrap();
-    let (_registry, mut weir) = start(directory.path(), &image);
-    copy(&weir, directory.path(), "1", &[]);
-    let digest = image.digest("oci", "1").to_string();
-    let result = weir.result(&digest, "", 300);
+    let (_registry, weir, digest, result) = scanned(directory.path());
     let [bom, spdx, sarif] = valid(&weir, directory.path(), &digest);
 
     let packages = list(&result, "/packages").len();
@@ -68,12 +64,8 @@ fn forms_without_advisories_are_valid_and_say_so() {
 #[test]
 fn decisions_are_told_in_valid_vex() {
     let _machine = machine();
-    let image = DemoImage::get();
     let directory = tempfile::tempdir().unwrap();
-    let (_registry, mut weir) = start(directory.path(), &image);
-    copy(&weir, directory.path(), "1", &[]);
-    let digest = image.digest("oci", "1").to_string();
-    let result = weir.result(&digest, "", 300);
+    let (_registry, weir, digest, result) = scanned(directory.path());
     let found: Vec<&Value> = list(&result, "/vulnerabilities").iter().take(4).collect();
     let decision = |at: usize, members: Value| {
         let mut decision = json!({"target": "vulnerability", "vulnerability": found[at]["id"], "reason": format!("reason {at}"),
@@ -112,6 +104,17 @@ fn decisions_are_told_in_valid_vex() {
         validate.arg(form).arg(file);
     }
     run(&mut validate);
+}
+
+/// A registry and a weir that has read and matched the demo image, the image's digest, and its result.
+#[track_caller]
+fn scanned(directory: &Path) -> (Registry, Weir, String, Value) {
+    let image = DemoImage::get();
+    let (registry, mut weir) = start(directory, &image);
+    copy(&weir, directory, "1", &[]);
+    let digest = image.digest("oci", "1").to_string();
+    let result = weir.result(&digest, "", 300);
+    (registry, weir, digest, result)
 }
 
 /// The forms as the report's API gives them, once the validators have found nothing wrong with any.

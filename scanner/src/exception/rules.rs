@@ -65,7 +65,9 @@ impl Rules {
     pub fn new(mut exceptions: Vec<Exception>) -> Self {
         exceptions.sort_by_cached_key(|exception| {
             let scope = &exception.scope;
-            (Reverse(scope.narrowest()), Reverse(scope.parts()), exception.created_at, exception.id.clone())
+            // Ids are numbers: of one second the shorter is the older.
+            let number = (exception.id.len(), exception.id.clone());
+            (Reverse(scope.narrowest()), Reverse(scope.parts()), exception.created_at, number)
         });
         let mut made = Self { revision: revision(&exceptions), ..Self::default() };
         for (at, exception) in exceptions.into_iter().enumerate() {

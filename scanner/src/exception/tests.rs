@@ -227,6 +227,12 @@ fn scopes() -> impl Strategy<Value = Scope> {
     })
 }
 
+#[test]
+fn of_one_second_the_lower_number_is_the_older() {
+    let made = ["10", "9"].map(|id| about_vulnerability(id, Scope::default()));
+    assert_eq!(asked(&Rules::new(made.to_vec()), &[CVE], false, &[], 200).as_deref(), Some("9"));
+}
+
 fn exceptions() -> impl Strategy<Value = Vec<Exception>> {
     let one = (scopes(), any::<bool>(), proptest::option::of(150_i64..250), any::<bool>(), any::<bool>());
     let made = one.prop_map(|(scope, is_cancelled, expires_at, expire_on_fix, is_note)| Exception {

@@ -39,8 +39,6 @@ pub struct FindingsBrief<'a> {
     pub findings: Vec<FindingBrief>,
     /// Whether any feed spoke: without one nothing was compared with anything.
     pub has_feeds: bool,
-    /// When a matching first gave that, seconds since the epoch.
-    pub matched_at: i64,
 }
 
 impl<'a> FindingsBrief<'a> {
@@ -132,8 +130,8 @@ impl<'a> Findings<'a> {
         self.index.get(Table::Findings, &key::encode(manifest))
     }
 
-    /// Hands the findings of an image, by its manifest's digest, to `take` as lists count them: a third of the time of [`Self::get`].
-    /// `None` where it was never matched.
+    /// Hands the findings of an image, by its manifest's digest, to `take` as lists count them, without making the rest of
+    /// [`Self::get`]. `None` where it was never matched.
     pub fn brief<R>(
         &self,
         manifest: &Digest,

@@ -1,6 +1,6 @@
 // Behaviour 10 and the rule behind it: one filter, and API, console and CSV say the same by it.
 import { pairwise } from '../support/pairs.js'
-import { csv, number, read } from '../support/table.js'
+import { csv, listed, number, read } from '../support/table.js'
 import { api, ask, expect, facts, items, test } from '../support/world.js'
 
 const { prod, edge } = facts.clusters
@@ -44,13 +44,16 @@ async function sameAsCsv(path, query, list) {
   expect(answer.headers.get('content-type')).toContain('text/csv')
   const rows = csv(await answer.text())
   const columns = rows.length > 0 ? Object.keys(rows[0]) : []
-  const expected = list.map((item) => Object.fromEntries(columns.map((column) => {
+  const expected = list.map(still).map((item) => Object.fromEntries(columns.map((column) => {
     const value = column.split('.').reduce((part, name) => part?.[name], item)
     return [column, sorted(cell(value))]
   })))
-  const found = rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, text]) => [name, sorted(text)])))
+  const found = rows.map(still).map((row) => Object.fromEntries(Object.entries(row).map(([name, text]) => [name, sorted(text)])))
   expect(found, `${path} as CSV`).toEqual(expected)
 }
+
+// An image that runs was last seen to run at the last word of its cluster, which is later for who asks later.
+const still = (item) => (item.image_status === 'running' ? { ...item, last_run: '' } : item)
 
 // What a row of the console says, and what the API has for it.
 const shown = (counts, of) => (counts === null ? null : of.map((severity) => counts.vulnerabilities[severity]))
@@ -105,7 +108,7 @@ for (const [at, query] of queries.entries()) {
     expect(rows.map((row) => row.repository.split(' ')[0])).toEqual(repositories.map((item) => item.name))
     expect(rows.map((row) => known(row, SEVERITIES))).toEqual(repositories.map((item) => shown(item.counts, SEVERITIES)))
     expect(rows.map((row) => number(row.workloads))).toEqual(repositories.map((item) => item.running_resources))
-    expect(rows.map((row) => row.clusters)).toEqual(repositories.map((item) => item.clusters.join(', ')))
+    expect(rows.map((row) => row.clusters)).toEqual(repositories.map((item) => listed(item.clusters)))
 
     // Its links to CSV and JSON are of this filter.
     for (const format of ['CSV', 'JSON']) {

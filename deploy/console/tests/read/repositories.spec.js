@@ -1,5 +1,5 @@
 // Behaviours 1 to 12: the first screen, its filter and its statistics.
-import { number, read } from '../support/table.js'
+import { listed as cell, number, read } from '../support/table.js'
 import { api, expect, facts, images, imagePath, items, repositoryPath, test } from '../support/world.js'
 
 const repositories = (page) => page.getByRole('table', { name: /repositories/i })
@@ -130,7 +130,7 @@ test('12 a row: vulnerabilities, clusters, running resources, the tag that was s
   const rows = await read(repositories(page))
   for (const item of await items('repositories')) {
     const row = rows.find((known) => known.repository.split(' ')[0] === item.name)
-    expect(row.clusters).toBe(item.clusters.join(', '))
+    expect(row.clusters).toBe(cell(item.clusters))
     expect(number(row.workloads)).toBe(item.running_resources)
     if (item.latest_scanned_tag) expect(row['latest scanned']).toBe(item.latest_scanned_tag)
     if (item.counts === null) expect(row.critical).toMatch(/not known/i)

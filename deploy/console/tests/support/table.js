@@ -26,6 +26,9 @@ export function number(text) {
   return /^\d+$/.test(digits) ? Number(digits) : null
 }
 
+// Names as a cell of a page lists them.
+export const listed = (names) => names.join(', ') || '–'
+
 // The rows of a CSV document (RFC 4180) as objects by column.
 export function csv(text) {
   const rows = []

@@ -23,6 +23,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::Report;
 use super::body::read;
 use super::problem::Problem;
+use super::sign_in::is_local;
 use crate::auth::Caller;
 use crate::http::{Body, empty};
 use ask::Ask;
@@ -155,8 +156,7 @@ fn see_other(target: &str) -> Response<Body> {
 
 /// A page of the console to go back to; anything else, such as another site, leads to `otherwise`.
 fn local(back: Option<&str>, otherwise: &str) -> Place {
-    let is_local = |back: &&str| back.starts_with('/') && !back.starts_with("//") && !back.contains(['\\', '\n', '\r']);
-    let back = back.filter(is_local).unwrap_or(otherwise);
+    let back = back.filter(|back| is_local(back)).unwrap_or(otherwise);
     let (path, query) = back.split_once('?').unwrap_or((back, ""));
     Place::new(path, Query::parse(query))
 }
@@ -172,6 +172,8 @@ mod tests {
             (Some("//evil.example/"), "/exceptions"),
             (Some("https://evil.example/"), "/exceptions"),
             (Some("/\\evil.example"), "/exceptions"),
+            (Some("/\t/evil.example"), "/exceptions"),
+            (Some("/\n/evil.example"), "/exceptions"),
             (Some(""), "/exceptions"),
             (None, "/exceptions"),
         ] {

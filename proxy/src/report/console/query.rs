@@ -8,7 +8,7 @@ use std::fmt;
 use url::form_urlencoded;
 
 /// Parameters that say how a page shows, and that the API has no part in.
-const OWN: [&str; 7] = ["tab", "view", "made", "ended", "asked", "columns", "csrf"];
+const OWN: [&str; 6] = ["tab", "view", "made", "ended", "asked", "csrf"];
 /// A parameter that means nothing without a value, and marks an address whose reader took the last filter away.
 const CLEARED: &str = "image_status";
 /// Parameters that narrow nothing: they have no pill.

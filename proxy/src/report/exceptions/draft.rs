@@ -156,13 +156,13 @@ impl NewScope {
 /// The platform manifest a digest leads to; the digest itself where weir has not seen it.
 fn platform_manifest(index: &Index, text: &str) -> Result<Digest, DraftError> {
     let digest = Digest::parse(text).map_err(|error| wrong("scope.image", error.to_string()))?;
-    let mut found = index.aliases().resolve(&digest)?;
+    let found = index.aliases().resolve(&digest)?;
     if let [one] = found.as_slice() {
         return Ok(one.manifest);
     }
     // Of an index with several platforms the one that weir has, if there is one alone.
     let mut seen = Vec::new();
-    for target in found.drain(..) {
+    for target in found {
         if index.images().get(&target.manifest)?.is_some() {
             seen.push(target.manifest);
         }

@@ -11,7 +11,8 @@ use super::decide::{MAX_TOGETHER, unusable};
 use super::draft::NewException;
 use crate::auth::Caller;
 use crate::http::Body;
-use crate::report::body::read_json;
+use crate::report::body::parsed;
+use crate::report::filter::boolean;
 use crate::report::problem::Problem;
 use crate::report::{Parameters, Report, json as answer};
 
@@ -48,8 +49,8 @@ impl Report {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parameters.only(&["dry_run"])?;
-        let is_dry = boolean(parameters, "dry_run")?;
-        let (asked, is_list) = drafts(parse(&read_json(request, MAX_BODY).await?)?)?;
+        let is_dry = boolean(parameters, "dry_run")?.unwrap_or(false);
+        let (asked, is_list) = drafts(parsed(request, MAX_BODY).await?)?;
         if is_dry {
             let previewed = self.preview_exceptions(asked, &caller.name).await?;
             return match previewed.as_slice() {
@@ -83,7 +84,7 @@ impl Report {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parameters.only(&[])?;
-        let CancelOne { reason } = member(parse(&read_json(request, MAX_CANCEL_BODY).await?)?, "")?;
+        let CancelOne { reason } = parsed::<CancelOne, _>(request, MAX_CANCEL_BODY).await?;
         let cancelled = self.cancel_exceptions(vec![id.to_owned()], &reason, &caller.name).await?;
         answer(&cancelled.first().ok_or_else(|| Problem::not_found(format!("the exception {id:?}")))?)
     }
@@ -99,13 +100,9 @@ impl Report {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parameters.only(&[])?;
-        let CancelSeveral { ids, reason } = member(parse(&read_json(request, MAX_CANCEL_BODY).await?)?, "")?;
+        let CancelSeveral { ids, reason } = parsed::<CancelSeveral, _>(request, MAX_CANCEL_BODY).await?;
         answer(&json!({"items": self.cancel_exceptions(ids, &reason, &caller.name).await?}))
     }
-}
-
-fn parse(body: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("body: {error}")))
 }
 
 /// The decisions of a body, and whether it is a list.
@@ -121,12 +118,4 @@ fn drafts(body: Value) -> Result<(Vec<NewException>, bool), Problem> {
 /// A part of a body as what it should be; `at` says which part.
 fn member<T: DeserializeOwned>(value: Value, at: &str) -> Result<T, Problem> {
     serde_json::from_value(value).map_err(|error| Problem::bad_request(format!("body{at}: {error}")))
-}
-
-pub(super) fn boolean(parameters: &Parameters, name: &str) -> Result<bool, Problem> {
-    match parameters.get(name) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(Problem::bad_request(format!("{name}: expected true or false, found {other:?}"))),
-    }
 }

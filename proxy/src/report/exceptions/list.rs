@@ -7,6 +7,7 @@ use weir_scanner::exception::{Exception, Kind, State, Target, repository, vulner
 use weir_storage::index::{AuditEntry, Index, IndexError};
 
 use crate::http::Body;
+use crate::report::filter::{one_of, words};
 use crate::report::list::{Listing, Page, limit};
 use crate::report::problem::Problem;
 use crate::report::shape::{AuditItem, ExceptionItem};
@@ -57,20 +58,14 @@ impl ExceptionFilter {
         let states = if parameters.all("state").any(|state| state == "all") {
             Vec::new()
         } else {
-            words(parameters, "state", &State::ALL, State::name)?
-        };
-        let names = |name: &'static str, parse: fn(&str) -> Result<String, String>| -> Result<Vec<String>, Problem> {
-            let parsed = parameters
-                .all(name)
-                .map(|text| parse(text).map_err(|error| Problem::bad_request(format!("{name}: {error}"))));
-            parsed.collect()
+            words(parameters, "state", |text| one_of(&State::ALL, State::name, text))?
         };
         Ok(Self {
             states,
-            targets: words(parameters, "target", &Target::ALL, Target::name)?,
-            kinds: words(parameters, "kind", &Kind::ALL, Kind::name)?,
-            vulnerabilities: names("vulnerability", vulnerability)?,
-            repositories: names("repository", repository)?,
+            targets: words(parameters, "target", |text| one_of(&Target::ALL, Target::name, text))?,
+            kinds: words(parameters, "kind", |text| one_of(&Kind::ALL, Kind::name, text))?,
+            vulnerabilities: words(parameters, "vulnerability", vulnerability)?,
+            repositories: words(parameters, "repository", repository)?,
             images: texts("image"),
             clusters: texts("cluster"),
             namespaces: texts("namespace"),
@@ -112,21 +107,6 @@ fn is_said(exception: &Exception, q: &str) -> bool {
     words.any(|word| word.contains(q))
 }
 
-fn words<T: Copy>(
-    parameters: &Parameters,
-    parameter: &str,
-    all: &[T],
-    name: fn(T) -> &'static str,
-) -> Result<Vec<T>, Problem> {
-    let parse = |text: &str| {
-        all.iter().copied().find(|known| name(*known) == text).ok_or_else(|| {
-            let names: Vec<_> = all.iter().map(|known| name(*known)).collect();
-            Problem::bad_request(format!("{parameter}: expected one of {}, found {text:?}", names.join(", ")))
-        })
-    };
-    parameters.all(parameter).map(parse).collect()
-}
-
 /// The order of decisions: their ids are numbers.
 fn number(exception: &Exception) -> u64 {
     exception.id.parse().unwrap_or_default()
@@ -144,7 +124,7 @@ impl Report {
         let mut meant: Vec<&Exception> = rules.iter().filter(|exception| filter.takes(exception, now)).collect();
         let total = meant.len() as u64;
         meant.retain(|exception| after.is_none_or(|after| number(exception) < after));
-        meant.sort_by_key(|exception| std::cmp::Reverse(number(exception)));
+        meant.sort_by_cached_key(|exception| std::cmp::Reverse(number(exception)));
         let next_cursor = (meant.len() > limit).then(|| meant[limit - 1].id.clone());
         let items = meant.into_iter().take(limit).map(|exception| ExceptionItem::of(exception, now)).collect();
         ExceptionPage { items, next_cursor, total }

@@ -15,12 +15,12 @@ pub(in crate::report) struct FindingCounts([[u64; 2]; Severity::ALL.len()]);
 impl FindingCounts {
     /// How many of a severity have a fix, or have none.
     pub(in crate::report) fn of(&self, severity: Severity, fixable: bool) -> u64 {
-        self.0[place(severity)][usize::from(fixable)]
+        self.0[severity as usize][usize::from(fixable)]
     }
 
     /// Counts some more of a severity.
     pub(in crate::report) fn count(&mut self, severity: Severity, fixable: bool, count: u64) {
-        self.0[place(severity)][usize::from(fixable)] += count;
+        self.0[severity as usize][usize::from(fixable)] += count;
     }
 
     /// Adds others.
@@ -29,8 +29,4 @@ impl FindingCounts {
             *mine += theirs;
         }
     }
-}
-
-fn place(severity: Severity) -> usize {
-    Severity::ALL.iter().position(|known| *known == severity).expect("ALL holds every severity")
 }

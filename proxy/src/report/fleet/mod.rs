@@ -40,6 +40,8 @@ pub(in crate::report) use view::{Known, Place, RunningImage, image_of, running_i
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often it is made where nothing in the clusters changed: scans end, advisories come, times pass.
 const IDLE: Duration = Duration::from_secs(2);
+/// The same where there is no cluster and nothing changed: an image becomes idle, a finding overdue. Whoever asks sees that at once.
+const REST_SECONDS: i64 = 60;
 
 /// The fleet. Clones share it.
 #[derive(Clone, Default)]
@@ -152,6 +154,8 @@ struct Maker {
     life: LifeKeeper,
     /// Blobs of what runs, as the store was told last.
     running: HashSet<Digest>,
+    /// What was made last, where there was no cluster.
+    resting: Option<Arc<Model>>,
     index: Index,
     exceptions: Exceptions,
     blobs: BlobStore,
@@ -165,6 +169,7 @@ impl Maker {
             inventory: InventoryMaker::new(parts.clusters.clone(), parts.index.clone()),
             life: LifeKeeper::default(),
             running: HashSet::new(),
+            resting: None,
             index: parts.index.clone(),
             exceptions: parts.exceptions.clone(),
             blobs: parts.blobs.clone(),
@@ -181,16 +186,28 @@ impl Maker {
         }
         // After what runs was looked up, so that what leads to an image here finds it there.
         let catalog = shared.follow(&self.index)?;
+        let may_rest = inventory.clusters.is_empty();
+        // Without a cluster nothing runs: while neither the index nor the rules change, all stays as it is, but for what time changes.
+        let is_same = |last: &&Arc<Model>| {
+            last.is_of(&catalog, &self.exceptions.rules()) && now.saturating_sub(last.now()) < REST_SECONDS
+        };
+        if let Some(last) = self.resting.as_ref().filter(|_| may_rest).filter(is_same) {
+            return Ok(Arc::clone(last.view()));
+        }
         let images = self.images(&inventory, &catalog);
-        let model = shared.set_view(FleetView { inventory, images }, self.exceptions.rules(), &self.index, now)?;
+        let view = FleetView { inventory, images };
+        let model = shared.set_view(view, || self.exceptions.rules(), &self.index, now)?;
         self.tell_blobs(&model);
         self.metrics.publish(series::families(&model));
-        Ok(Arc::clone(model.view()))
+        let view = Arc::clone(model.view());
+        self.resting = may_rest.then_some(model);
+        Ok(view)
     }
 
     /// Drops all that is held: what changed meanwhile was asked for once and is not told again.
     fn start_over(&mut self) {
         self.inventory.start_over();
+        self.resting = None;
     }
 
     fn images(&self, inventory: &Inventory, catalog: &Catalog) -> HashMap<Digest, RunningImage> {

@@ -123,6 +123,11 @@ impl Keeper {
         !self.pending.is_empty() || Some(index.recent().next()) != self.read_to
     }
 
+    /// Up to where the index was read; `None` where something before is still to be read.
+    pub(super) fn read_to(&self) -> Option<u64> {
+        self.read_to.filter(|_| self.pending.is_empty())
+    }
+
     /// Whether all was read at some time: before, what is shown is not all there is.
     pub(super) fn was_read(&self) -> bool {
         self.was_read
@@ -185,7 +190,7 @@ impl Keeper {
     }
 
     fn left_over(&self) -> usize {
-        (self.texts.vulnerabilities.len() + self.texts.packages.len()).saturating_sub(2 * self.texts_read)
+        self.texts.count().saturating_sub(2 * self.texts_read)
     }
 
     fn read_all(&mut self, index: &Index) -> Result<(), IndexError> {
@@ -196,7 +201,7 @@ impl Keeper {
         let rows = reader.all()?;
         self.texts = reader.into_texts();
         self.images = rows.into_iter().map(|row| (row.digest, Arc::new(row))).collect();
-        self.texts_read = self.texts.vulnerabilities.len() + self.texts.packages.len();
+        self.texts_read = self.texts.count();
         let all: BTreeSet<u32> = (0..self.texts.repositories.len() as u32).collect();
         self.read_tags(index, all)
     }

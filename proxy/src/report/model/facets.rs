@@ -61,7 +61,7 @@ impl OfWorkloads {
 impl Model {
     /// The values of each parameter that can be chosen from a list, each with the number of images it would show.
     pub(in crate::report) fn facets(&self, filter: &Filter) -> Vec<Facet> {
-        let found = Question::new(self, filter).found();
+        let found = Found::asked(self, filter);
         let open = Filter {
             statuses: Vec::new(),
             scan_statuses: Vec::new(),

@@ -154,7 +154,7 @@ fn lists(shared: &Shared) -> Value {
 
 fn follow(shared: &Shared, index: &Index) {
     shared.follow(index).unwrap();
-    shared.set_view(FleetView::default(), Arc::default(), index, NOW).unwrap();
+    shared.set_view(FleetView::default(), Arc::default, index, NOW).unwrap();
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -226,6 +226,16 @@ fn a_name_that_comes_later_says_of_every_image_that_it_is_exploited() {
     matched(&index, 1, vec![finding("GHSA-1", &["CVE-2026-7"], "pkg:npm/a@1")]);
     follow(&shared, &index);
     assert_eq!(exploited(&shared), 2);
+}
+
+#[test]
+fn names_that_only_one_package_of_an_image_brings_are_known_too() {
+    let (index, shared) = (Index::in_memory(), Shared::default());
+    apply(&index, &Change::Image { image: 0, repository: 0, status: true });
+    let found: [(&str, &[&str]); 3] = [("pkg:npm/a@1", &[]), ("pkg:npm/b@1", &["GHSA-1"]), ("pkg:npm/c@1", &[])];
+    matched(&index, 0, found.map(|(package, aliases)| finding("CVE-2026-1", aliases, package)).into());
+    follow(&shared, &index);
+    assert_eq!(lists(&shared)["vulnerabilities"]["items"][0]["aliases"], json!(["GHSA-1"]));
 }
 
 #[test]

@@ -35,6 +35,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::Semaphore;
 use weir_scanner::exception::{Place as RulePlace, Rules};
 use weir_scanner::oci::Digest;
 
@@ -57,6 +58,9 @@ use texts::Repository;
 pub(in crate::report) use vulnerabilities::SORTS as VULNERABILITY_SORTS;
 pub(in crate::report) use vulnerability::VulnerabilityDetail;
 pub(in crate::report) use work::Work;
+
+/// Questions at work at the same time: fewer than the index lets in, so that pulls, which read it too, do not wait behind lists.
+static QUESTIONS: Semaphore = Semaphore::const_new(4);
 
 /// What a [`Model`] is made from.
 struct ModelParts {
@@ -157,6 +161,11 @@ impl Model {
         &self.view
     }
 
+    /// Whether it is made from these.
+    pub(in crate::report) fn is_of(&self, catalog: &Arc<Catalog>, rules: &Rules) -> bool {
+        Arc::ptr_eq(&self.catalog, catalog) && self.rules.revision() == rules.revision()
+    }
+
     /// The images of the index it is made from.
     pub(in crate::report) fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -254,7 +263,15 @@ impl Report {
         &self,
         ask: impl FnOnce(&Model) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        // Nobody closes it.
+        let turn = QUESTIONS.acquire().await;
         let model = self.model();
-        self.index.run(move |_| ask(&model)).await
+        self.index
+            .run(move |_| {
+                let answer = ask(&model);
+                drop(turn);
+                answer
+            })
+            .await
     }
 }

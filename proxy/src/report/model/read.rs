@@ -23,6 +23,15 @@ const MOST_TAGS: usize = 10_000;
 /// Tags read at once.
 const TAGS: usize = 1000;
 
+/// What the names of a vulnerability were found to be, within one image.
+#[derive(Clone)]
+struct LookedUp<'f> {
+    /// Its other names, as places of the image's texts.
+    aliases: &'f [u32],
+    /// Its number, and whether it is exploited.
+    known: (u32, bool),
+}
+
 /// Reads rows.
 pub(super) struct Reader<'a> {
     index: &'a Index,
@@ -102,14 +111,21 @@ impl<'a> Reader<'a> {
             return None;
         }
         let mut texts = self.texts();
-        // What one text of this image leads to is looked up once.
-        let mut vulnerabilities: Vec<Option<(u32, bool)>> = vec![None; brief.texts()];
+        // What one text of this image leads to is looked up once; a vulnerability again where another package's has other names.
+        let mut vulnerabilities: Vec<Option<LookedUp<'_>>> = vec![None; brief.texts()];
         let mut packages: Vec<Option<u32>> = vec![None; brief.texts()];
         let rows = brief.findings.iter().map(|finding| {
-            let (vulnerability, is_exploited) = *vulnerabilities[finding.id as usize].get_or_insert_with(|| {
-                let aliases = finding.aliases.iter().map(|alias| brief.text(*alias));
-                self.vulnerability(&mut texts, brief.text(finding.id), aliases, brief.text(finding.summary))
-            });
+            let looked_up = &mut vulnerabilities[finding.id as usize];
+            let (vulnerability, is_exploited) = match looked_up {
+                Some(before) if *before.aliases == *finding.aliases => before.known,
+                _ => {
+                    let aliases = finding.aliases.iter().map(|alias| brief.text(*alias));
+                    let known =
+                        self.vulnerability(&mut texts, brief.text(finding.id), aliases, brief.text(finding.summary));
+                    *looked_up = Some(LookedUp { aliases: &finding.aliases, known });
+                    known
+                }
+            };
             let purl = brief.text(finding.package);
             let package = *packages[finding.package as usize]
                 .get_or_insert_with(|| texts.packages.number(purl, || Arc::new(Package::new(purl))));

@@ -209,22 +209,27 @@ impl Sample {
             }
         }
         let inventory = |(number, workloads): (usize, Vec<Workload>)| ClusterInventory {
-            status: ClusterStatus {
-                name: format!("cluster-{number:03}"),
-                source: ClusterSource::Local,
-                freshness: Freshness::Live,
-                synced_at: NOW,
-                first_seen: 0,
-                kubernetes_version: None,
-                agent_version: None,
-                pods: 0,
-                nodes: 0,
-                problems: Vec::new(),
-            },
+            status: cluster(&format!("cluster-{number:03}")),
             workloads: Arc::new(workloads),
         };
         let clusters = workloads.into_iter().enumerate().map(inventory).collect();
         FleetView { inventory: Inventory { clusters, at: NOW, ..Inventory::default() }, images }
+    }
+}
+
+/// A cluster that the server watches itself.
+pub(in crate::report) fn cluster(name: &str) -> ClusterStatus {
+    ClusterStatus {
+        name: name.to_owned(),
+        source: ClusterSource::Local,
+        freshness: Freshness::Live,
+        synced_at: NOW,
+        first_seen: 0,
+        kubernetes_version: None,
+        agent_version: None,
+        pods: 0,
+        nodes: 0,
+        problems: Vec::new(),
     }
 }
 

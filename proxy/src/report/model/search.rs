@@ -1,8 +1,11 @@
 //! What a text that is searched for is found in.
 
+use std::sync::Arc;
+
 use weir_scanner::oci::Digest;
 
 use super::Model;
+use crate::report::filter::Filter;
 
 /// Where a text is found.
 pub(super) struct Found {
@@ -20,8 +23,13 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Looks for the text that a filter asks for, if any.
+    pub(super) fn asked(model: &Model, filter: &Filter) -> Option<Arc<Self>> {
+        filter.q.as_deref().map(|text| Arc::new(Self::of(model, text)))
+    }
+
     /// Looks for a text in lower case.
-    pub(super) fn of(model: &Model, text: &str) -> Self {
+    fn of(model: &Model, text: &str) -> Self {
         let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let hex = text.split_once(':').map_or(text, |(_, hex)| hex);
         let vulnerabilities: Vec<bool> =

@@ -62,8 +62,7 @@ pub(super) struct Selection<'m> {
 
 impl<'m> Question<'m> {
     pub(super) fn new(model: &'m Model, filter: &'m Filter) -> Self {
-        let found = filter.q.as_deref().map(|text| Arc::new(Found::of(model, text)));
-        Self::with(model, filter, found)
+        Self::with(model, filter, Found::asked(model, filter))
     }
 
     /// The same where the text was looked for already.

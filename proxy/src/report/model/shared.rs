@@ -21,7 +21,15 @@ use crate::report::fleet::{FleetView, Known, RunningImage, image_of};
 #[derive(Default)]
 pub(in crate::report) struct Shared {
     making: Mutex<Making>,
-    model: RwLock<Arc<Model>>,
+    shown: RwLock<Shown>,
+}
+
+/// The model that is read.
+#[derive(Clone, Default)]
+struct Shown {
+    model: Arc<Model>,
+    /// Up to where the index is in it; `None` where something of that is still to be read.
+    read_to: Option<u64>,
 }
 
 #[derive(Default)]
@@ -41,7 +49,11 @@ impl Shared {
 
     /// The model as it was made last.
     pub(in crate::report) fn model(&self) -> Arc<Model> {
-        Arc::clone(&self.model.read().unwrap_or_else(PoisonError::into_inner))
+        self.shown().model
+    }
+
+    fn shown(&self) -> Shown {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads all that changed in the index, and answers with it. Shows nothing yet. Blocks.
@@ -60,14 +72,15 @@ impl Shared {
         }
     }
 
-    /// Shows what runs and what exceptions say now, at `now` (seconds since the epoch), and answers with the model. Blocks.
+    /// Shows what runs and what exceptions say now, at `now` (seconds since the epoch), and answers with the model. `rules` is asked when
+    /// it is this one's turn, so that older rules never follow newer ones. Blocks.
     ///
     /// # Errors
     /// The index cannot be read.
     pub(in crate::report) fn set_view(
         &self,
         view: FleetView,
-        rules: Arc<Rules>,
+        rules: impl FnOnce() -> Arc<Rules>,
         index: &Index,
         now: i64,
     ) -> Result<Arc<Model>, IndexError> {
@@ -78,16 +91,22 @@ impl Shared {
             making.keeper.ceased(index, &digest)?;
         }
         making.view = Arc::new(view);
-        making.rules = rules;
+        making.rules = rules();
         Ok(self.show(&mut making, now))
     }
 
-    /// Shows what changed in the index a moment ago, and what exceptions say from now on, at `now` (seconds since the epoch). Blocks, for no longer than reading a few
-    /// images takes: of more than these, the fleet's own making tells.
+    /// Shows what changed in the index a moment ago, and what exceptions say from now on, at `now` (seconds since the epoch). Blocks, for
+    /// no longer than reading a few images takes: of more than these, the fleet's own making tells. Where nothing changed, it waits for
+    /// nobody.
     ///
     /// # Errors
     /// The index cannot be read.
     pub(in crate::report) fn refresh(&self, index: &Index, rules: Arc<Rules>, now: i64) -> Result<(), IndexError> {
+        let Shown { model, read_to } = self.shown();
+        let is_read = read_to == Some(index.recent().next());
+        if is_read && model.now() == now && model.rules.revision() == rules.revision() {
+            return Ok(());
+        }
         let mut making = self.making();
         let decided = rules.revision() != making.rules.revision();
         if decided {
@@ -120,12 +139,19 @@ impl Shared {
             now,
         };
         let model = Arc::new(Model::new(parts, &self.model()));
-        *self.model.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&model);
+        let shown = Shown { model: Arc::clone(&model), read_to: keeper.read_to() };
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
         model
     }
 
     fn making(&self) -> MutexGuard<'_, Making> {
-        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+        self.making.lock().unwrap_or_else(|poisoned| {
+            // Whoever panicked may have left rows without the texts they number: all is read anew.
+            self.making.clear_poison();
+            let mut making = poisoned.into_inner();
+            (making.keeper, making.catalog) = (Keeper::default(), Arc::default());
+            making
+        })
     }
 }
 

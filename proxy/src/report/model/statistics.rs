@@ -1,12 +1,12 @@
 //! The numbers above a list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use weir_scanner::finding::Severity;
 
 use super::Model;
 use super::count::{Distinct, Vulnerabilities};
-use super::repositories::statuses;
+use super::repositories::counted;
 use super::select::{Question, Selection};
 use super::work::{DueBefore, Work};
 use crate::report::filter::{Except, Filter};
@@ -18,10 +18,8 @@ impl Model {
         let selection = Selection::new(Question::new(self, filter));
         let mut statistics = Statistics { images: selection.images.len() as u64, ..Statistics::default() };
         let rows = || selection.images.iter().map(|selected| self.image(selected.number));
-        statistics.scan_statuses = statuses(rows().map(|image| &image.row.status));
-        let mut image_statuses: BTreeMap<String, u64> = BTreeMap::new();
-        rows().for_each(|image| *image_statuses.entry(image.status.name().to_owned()).or_default() += 1);
-        statistics.image_statuses = image_statuses;
+        statistics.scan_statuses = counted(rows().map(|image| image.row.status.name()));
+        statistics.image_statuses = counted(rows().map(|image| image.status.name()));
         statistics.scanned_images = rows().filter(|image| image.row.found.is_some()).count() as u64;
         statistics.repositories = self.count_repositories(&selection);
         self.count_workloads(&selection, &mut statistics);

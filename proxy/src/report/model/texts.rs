@@ -178,6 +178,12 @@ pub(super) struct Texts {
 }
 
 impl Texts {
+    /// How many there are of all kinds.
+    pub(super) fn count(&self) -> usize {
+        let Self { vulnerabilities, packages, versions, repositories, blobs, flipped: _ } = self;
+        vulnerabilities.len() + packages.len() + versions.len() + repositories.len() + blobs.len()
+    }
+
     /// The number of a repository, without tags where it is new.
     pub(super) fn repository(&mut self, name: &str) -> u32 {
         self.repositories.number(name, || Arc::new(Repository { name: name.into(), ..Repository::default() }))

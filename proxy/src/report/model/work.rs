@@ -147,17 +147,23 @@ impl Model {
             if row.found.is_none() || self.users_of(number).is_empty() {
                 continue;
             }
-            if self.decided[number as usize].is_some() {
-                for user in self.users_of(number) {
-                    let place = self.places[*user as usize];
+            let places = self.users_of(number).iter().map(|user| self.places[*user as usize]);
+            let decisions = self.decided[number as usize].as_deref();
+            if decisions.is_some_and(Decisions::is_of_places) {
+                for place in places {
                     self.work_at(&row.digest, place).iter().for_each(|work| tell(place, work));
                 }
                 continue;
             }
-            let mut work = Work::default();
-            let open = row.findings().iter().filter(|row| !row.is_covered());
-            open.for_each(|row| work.count(row, 1, &due));
-            self.users_of(number).iter().for_each(|user| tell(self.places[*user as usize], &work));
+            // The same at each of them.
+            let first = places.clone().next().filter(|_| decisions.is_some());
+            let work = first.and_then(|place| self.work_at(&row.digest, place)).unwrap_or_else(|| {
+                let mut work = Work::default();
+                let open = row.findings().iter().filter(|row| !row.is_covered());
+                open.for_each(|row| work.count(row, 1, &due));
+                work
+            });
+            places.for_each(|place| tell(place, &work));
         }
     }
 

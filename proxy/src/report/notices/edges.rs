@@ -8,6 +8,7 @@ use weir_config::{NoticeKind, WebhookSection};
 use weir_scanner::exception::{Exception, Kind, Rules, Target};
 use weir_storage::index::{ClusterSource, WebhookMark, WebhookMarks};
 
+use super::mark;
 use crate::clock::rfc3339;
 use crate::notify::{ClusterNotice, ExceptionNotice, FeedNotice, NoticeItem, cut};
 use crate::report::advisories::AdvisoryItem;
@@ -61,14 +62,14 @@ pub(super) fn clusters(statuses: &[ClusterStatus], settings: &WebhookSection, to
 pub(super) fn feeds(feeds: &[AdvisoryItem], told: &WebhookMarks) -> Edges {
     let mut edges = Edges::default();
     for feed in feeds {
-        let subject = subject(feed);
+        let mark = mark(STALE, subject(feed));
         let is_stale = feed.stale && (feed.fetched_at.is_some() || feed.error.is_some());
-        let state = match (is_stale, feed.stale, told.contains_key(&mark(STALE, &subject))) {
+        let state = match (is_stale, feed.stale, told.contains_key(&mark)) {
             (true, _, false) => "stale",
             (_, false, true) => "recovered",
             _ => continue,
         };
-        edges.marks.push((mark(STALE, &subject), is_stale.then_some(0)));
+        edges.marks.push((mark, is_stale.then_some(0)));
         edges.items.push(NoticeItem::Feed(FeedNotice {
             source: feed.kind.to_owned(),
             ecosystem: feed.ecosystem.clone(),
@@ -131,10 +132,6 @@ impl Edges {
         let gone = told.keys().filter(|mark| mark.kind == kind && !subjects.contains(&mark.subject));
         self.marks.extend(gone.map(|mark| (mark.clone(), None)));
     }
-}
-
-fn mark(kind: &str, subject: &str) -> WebhookMark {
-    WebhookMark { kind: kind.to_owned(), subject: subject.to_owned() }
 }
 
 /// The kinds that are edges.

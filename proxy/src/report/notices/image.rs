@@ -44,26 +44,23 @@ impl ImageFacts {
         all.filter(|finding| finding.covered_by.is_none())
     }
 
-    /// Whether an event is still so, and of a finding that counts: what opened and closed since is not told as open.
-    pub(super) fn holds(&self, event: &FindingEvent) -> bool {
-        let finding = self.finding(&event.id, &event.package);
-        match event.kind {
-            EventKind::Opened(_) | EventKind::Rerated(_) => finding.is_some_and(|finding| finding.covered_by.is_none()),
-            EventKind::Closed(_) => finding.is_none(),
-        }
+    /// The finding of a vulnerability in a package, where it is there.
+    pub(super) fn finding(&self, id: &str, package: &str) -> Option<&Finding> {
+        let mut all = self.found.iter().flat_map(|found| &found.findings.findings);
+        all.find(|finding| finding.id == id && finding.package == package)
     }
 
-    /// Whether a vulnerability of a package is known to be exploited; `None` where nobody was asked, or the finding is gone.
-    pub(super) fn exploited(&self, id: &str, package: &str) -> Option<bool> {
-        self.finding(id, package).and_then(|finding| self.current.exploited(finding))
+    /// Whether a finding is known to be exploited; `None` where nobody was asked.
+    pub(super) fn exploited(&self, finding: &Finding) -> Option<bool> {
+        self.current.exploited(finding)
     }
 
-    /// Whether a finding stands under a decision, for all workloads that count. One that is gone is known by its id alone.
-    pub(super) fn is_excepted(&self, id: &str, package: &str, asker: &Asker<'_>) -> bool {
+    /// Whether a vulnerability of a package stands under a decision, for all workloads that count. One whose finding is gone is known by
+    /// its id alone.
+    pub(super) fn is_excepted(&self, id: &str, package: &str, finding: Option<&Finding>, asker: &Asker<'_>) -> bool {
         if asker.rules.is_empty() {
             return false;
         }
-        let finding = self.finding(id, package);
         let mut names = vec![id];
         names.extend(finding.iter().flat_map(|finding| &finding.aliases).map(String::as_str));
         let repositories: Vec<&str> = self.repositories.iter().map(String::as_str).collect();
@@ -85,10 +82,13 @@ impl ImageFacts {
         let whole = asker.rules.of_repository_in(&repositories, &self.digest, places.clone(), asker.now);
         whole.or_else(|| asker.rules.of_finding_in(&subject, places, asker.now)).is_some()
     }
+}
 
-    fn finding(&self, id: &str, package: &str) -> Option<&Finding> {
-        let mut all = self.found.iter().flat_map(|found| &found.findings.findings);
-        all.find(|finding| finding.id == id && finding.package == package)
+/// Whether an event is still so, by the finding as it is now, and of one that counts: what opened and closed since is not told as open.
+pub(super) fn holds(event: &FindingEvent, finding: Option<&Finding>) -> bool {
+    match event.kind {
+        EventKind::Opened(_) | EventKind::Rerated(_) => finding.is_some_and(|finding| finding.covered_by.is_none()),
+        EventKind::Closed(_) => finding.is_none(),
     }
 }
 

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
-use weir_storage::index::{Index, IndexError};
+use weir_storage::index::{Index, IndexError, WebhookMark};
 
+use super::exceptions::Exceptions;
 use super::fleet::Fleet;
 use crate::clock::Clock;
 use crate::notify::{Notifier, Webhook};
@@ -39,6 +40,8 @@ pub struct NoticesParts {
     pub notifier: Notifier,
     /// The index.
     pub index: Index,
+    /// What was decided.
+    pub exceptions: Exceptions,
     /// What runs where.
     pub fleet: Fleet,
     /// Which clusters are heard of.
@@ -68,6 +71,11 @@ pub fn gather_notices(parts: &NoticesParts) {
 /// Where people reach the report, without a slash at its end.
 pub(super) fn base(url: Option<&Url>) -> Option<String> {
     url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// That something of a kind was told.
+fn mark(kind: &str, subject: impl Into<String>) -> WebhookMark {
+    WebhookMark { kind: kind.to_owned(), subject: subject.into() }
 }
 
 struct Gatherer {
@@ -112,6 +120,7 @@ impl Gatherer {
             webhook: Arc::clone(&self.webhook),
             index: self.parts.index.clone(),
             view: self.parts.fleet.view(),
+            rules: self.parts.exceptions.rules(),
             statuses: self.parts.clusters.statuses(self.parts.clock.now()),
             stale_after: self.parts.stale_after,
             public_url: base(self.parts.public_url.as_ref()),

@@ -15,7 +15,7 @@ use weir_storage::index::{
 
 use super::edges::{self, Edges};
 use super::findings::{Names, Summary, Told};
-use super::image::{Asker, ImageFacts};
+use super::image::{Asker, ImageFacts, holds};
 use super::scope::{self, Change, Scope};
 use crate::notify::{Notice, Webhook, render};
 use crate::report::advisories::{self, Age};
@@ -34,6 +34,8 @@ pub(super) struct RoundParts {
     pub(super) index: Index,
     /// What ran when the round began.
     pub(super) view: Arc<FleetView>,
+    /// What was decided.
+    pub(super) rules: Arc<Rules>,
     pub(super) statuses: Vec<ClusterStatus>,
     /// The age after which a feed is too old.
     pub(super) stale_after: Duration,
@@ -51,7 +53,7 @@ pub(super) struct Round<'a> {
     row: Option<WebhookRecord>,
     marks: WebhookMarks,
     scope: Scope,
-    rules: Rules,
+    rules: Arc<Rules>,
 }
 
 /// What a round has found so far.
@@ -74,7 +76,7 @@ impl<'a> Round<'a> {
             row: parts.index.webhooks().get(&settings.name)?,
             marks: parts.index.webhooks().marks(&settings.name)?,
             scope: Scope::of(&parts.view, settings),
-            rules: Rules::new(parts.index.exceptions().list()?),
+            rules: Arc::clone(&parts.rules),
         })
     }
 
@@ -172,9 +174,10 @@ impl<'a> Round<'a> {
                 previous_severity: None,
                 fixed_version: finding.fixed_version.as_deref(),
                 reason: Some(IMAGE_RUNS),
-                known_exploited: facts.exploited(&finding.id, &finding.package),
+                known_exploited: facts.exploited(finding),
             };
-            if self.wants(&told) && !facts.is_excepted(told.id, told.package, &self.asker(&image)) {
+            let asker = self.asker(&image);
+            if self.wants(&told) && !facts.is_excepted(told.id, told.package, Some(finding), &asker) {
                 found.opened.add(&told);
             }
         }
@@ -244,9 +247,11 @@ impl<'a> Round<'a> {
             Some(facts) => facts,
             None => ImageFacts::read(&self.parts.index, *image)?,
         };
-        told.known_exploited = facts.exploited(told.id, told.package);
-        let is_told =
-            self.wants(&told) && facts.holds(event) && !facts.is_excepted(told.id, told.package, &self.asker(image));
+        let finding = facts.finding(told.id, told.package);
+        told.known_exploited = finding.and_then(|finding| facts.exploited(finding));
+        let is_told = self.wants(&told)
+            && holds(event, finding)
+            && !facts.is_excepted(told.id, told.package, finding, &self.asker(image));
         found.image = Some(facts);
         if is_told {
             let summary = match kind {
@@ -277,9 +282,8 @@ impl<'a> Round<'a> {
             let edges = match kind {
                 NoticeKind::AgentSilent => edges::clusters(&self.parts.statuses, self.settings, &self.marks),
                 NoticeKind::FeedStale => {
-                    let stale_after = i64::try_from(self.parts.stale_after.as_secs()).unwrap_or(i64::MAX);
-                    let feeds = advisories::items(&self.parts.index, Age { stale_after, now: self.parts.now })?;
-                    edges::feeds(&feeds, &self.marks)
+                    let age = Age::new(self.parts.stale_after, self.parts.now);
+                    edges::feeds(&advisories::items(&self.parts.index, age)?, &self.marks)
                 }
                 _ => edges::exceptions(&self.rules, self.settings, self.parts.now, &self.marks),
             };

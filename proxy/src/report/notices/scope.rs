@@ -95,7 +95,7 @@ pub(super) fn gone(image: &Digest) -> (WebhookMark, Option<u64>) {
 }
 
 fn mark(kind: &str, image: &Digest) -> WebhookMark {
-    WebhookMark { kind: kind.to_owned(), subject: image.to_string() }
+    super::mark(kind, image.to_string())
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ pub(super) fn cancel() -> Description {
 pub(super) fn cancel_several() -> Description {
     Description::document::<Cancelled>("Cancels exceptions: all of them, or none")
         .body::<CancelSeveral>(MAX_CANCEL_BODY)
+        .refuses(404, "One of them is not known here.")
         .refuses(409, "One of them is over already.")
         .refuses(422, "The reason is missing, or there are too many.")
 }

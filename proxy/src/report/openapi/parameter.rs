@@ -182,7 +182,7 @@ pub(super) fn filter() -> Vec<Parameter> {
     let mut findings = of_findings();
     findings.retain(|parameter| parameter.name != "covered" && parameter.name != "q");
     let about = "What the name of the repository, a tag, the digest, a name of a vulnerability or the package's name has in it.";
-    let q = Parameter::text("q", about).at_most(256).repeats();
+    let q = Parameter::text("q", about).at_most(256);
     [of_workloads(), vec![repository], of_images(), findings, vec![layer, q]].concat()
 }
 

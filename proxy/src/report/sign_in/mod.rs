@@ -1,8 +1,8 @@
 //! Signing in and out: the page, a token sent by its form, the way over an OpenID Connect provider, and the end of a session.
 //!
 //! Owns what a browser sends and is answered. Who holds a token, and whom the provider names, is decided in [`crate::auth`] and
-//! [`crate::oidc`]. Invariants: every attempt is counted before its token is looked at or its provider asked; nobody is sent on to another site than the
-//! provider; no answer here is kept by a cache.
+//! [`crate::oidc`]. Invariants: every attempt is counted before its token is looked at or its provider asked; nobody is sent on to another
+//! site than the provider; no answer here is kept by a cache.
 
 mod page;
 mod place;
@@ -15,13 +15,14 @@ use url::form_urlencoded;
 use weir_storage::index::SessionOrigin;
 
 use self::page::{Message, SignInPage};
+pub(super) use self::place::is_local;
 use self::place::local;
-use super::access::{Asking, sign_in_role};
+use super::access::Asking;
 use super::body;
 use super::cookie::{SESSION, SIGN_IN, set_cookie};
 use super::problem::Problem;
 use super::{Parameters, Report};
-use crate::auth::{Caller, How, NewSession, SessionError, Sessions, TokenError, Tokens};
+use crate::auth::{Caller, How, NewSession, SessionError, Sessions, TokenError, Tokens, role_name, role_of};
 use crate::http::{Body, ConnInfo, empty};
 
 /// The longest form in bytes.
@@ -125,12 +126,12 @@ impl Report {
         let presented = token.trim().to_owned();
         let verified = self.index.run(move |index| Tokens::new(index.clone()).verify(&presented, now)).await;
         let (who, why) = match verified {
-            Ok(verified) => match sign_in_role(verified.role) {
-                Ok(role) => {
+            Ok(verified) => match role_of(verified.role) {
+                Some(role) => {
                     let origin = SessionOrigin::Token(verified.id);
                     return self.begin(asking, NewSession { name: verified.name, role, origin }, next).await;
                 }
-                Err(why) => (verified.name, why.to_owned()),
+                None => (verified.name, "a token of role agent does not sign anyone in".to_owned()),
             },
             Err(TokenError::Index(error)) => return Err(error.into()),
             // Outside, all of these are one answer.
@@ -144,7 +145,7 @@ impl Report {
     async fn begin(&self, asking: &Asking<'_>, new: NewSession, next: &str) -> Result<Response<Body>, Problem> {
         let (limits, now) = (self.access.sessions(), self.clock.now());
         let seconds = i64::try_from(limits.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let (name, role) = (new.name.clone(), crate::auth::role_name(new.role));
+        let (name, role) = (new.name.clone(), role_name(new.role));
         let by = match &new.origin {
             SessionOrigin::Token(id) => format!("token {id}"),
             SessionOrigin::Oidc { issuer, subject } => format!("subject {subject} of {issuer}"),

@@ -3,17 +3,19 @@
 /// The longest place in bytes.
 const MAX: usize = 2048;
 
-/// `next` if it is a path of this host, as browsers read it (WHATWG URL: `\` is `/`, and tabs and line breaks vanish), else `/`.
+/// `next` if it is a place of this report, else `/`.
 pub(super) fn local(next: Option<&str>) -> &str {
-    let sound = |next: &&str| {
-        let rest = next.strip_prefix('/');
-        let here = rest.is_some_and(|rest| !rest.starts_with(['/', '\\']));
-        let visible = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-        // Back to signing in leads round in circles.
-        let onward = !next.starts_with("/sign-in") && !next.starts_with("/sign-out");
-        here && visible && onward && next.len() <= MAX
-    };
-    next.filter(sound).unwrap_or("/")
+    next.filter(|next| is_local(next)).unwrap_or("/")
+}
+
+/// Whether a text is a path of this host, as browsers read it (WHATWG URL: `\` is `/`, and tabs and line breaks vanish), and none of
+/// signing in or out.
+pub(in crate::report) fn is_local(place: &str) -> bool {
+    let here = place.strip_prefix('/').is_some_and(|rest| !rest.starts_with('/'));
+    let visible = place.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    // Back to signing in leads round in circles.
+    let onward = !place.starts_with("/sign-in") && !place.starts_with("/sign-out");
+    here && visible && onward && place.len() <= MAX
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use weir_scanner::oci::Digest;
 use weir_storage::index::ImageRecord;
 
 use crate::report::Parameters;
-use crate::report::filter::{WorkloadFilter, boolean, one_of, words};
+use crate::report::filter::{Except, WorkloadFilter, boolean, one_of, words};
 use crate::report::problem::Problem;
 
 /// The parameters of [`Ask`], beside those of workloads.
@@ -17,30 +17,6 @@ pub(in crate::report) const OF_FINDINGS: [&str; 7] =
     ["severity", "fixable", "known_exploited", "layer", "except", "covered", "q"];
 /// Longest text to look for, in characters.
 const MAX_TEXT: usize = 256;
-
-/// Whether findings under an exception are meant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::report) enum Except {
-    /// Those under none.
-    #[default]
-    Active,
-    /// Those under one.
-    Excepted,
-    /// Both.
-    All,
-}
-
-impl Except {
-    pub(in crate::report) const ALL: [Self; 3] = [Self::Active, Self::Excepted, Self::All];
-
-    pub(in crate::report) const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Excepted => "excepted",
-            Self::All => "all",
-        }
-    }
-}
 
 /// A layer by its place from the bottom, or by its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +43,6 @@ pub(in crate::report) struct Ask {
 impl Ask {
     pub(in crate::report) fn parse(parameters: &Parameters) -> Result<Self, Problem> {
         let severity = |text: &str| one_of(&Severity::ALL, Severity::name, text);
-        let except = |text: &str| one_of(&Except::ALL, Except::name, text);
         let truth = |text: &str| text.parse().map_err(|_| format!("expected true or false, found {text:?}"));
         let text = parameters.get("q").map(str::to_lowercase);
         if text.as_ref().is_some_and(|text| text.chars().count() > MAX_TEXT) {
@@ -79,7 +54,7 @@ impl Ask {
             fixable: words(parameters, "fixable", truth)?,
             known_exploited: words(parameters, "known_exploited", truth)?,
             layers: words(parameters, "layer", layer)?,
-            except: words(parameters, "except", except)?.pop().unwrap_or_default(),
+            except: words(parameters, "except", str::parse::<Except>)?.pop().unwrap_or_default(),
             covered: boolean(parameters, "covered")?.unwrap_or(false),
             text: text.filter(|text| !text.is_empty()),
         })
@@ -135,7 +110,7 @@ fn layer(text: &str) -> Result<LayerName, String> {
 
 /// The words of `except`, for the description of the API.
 pub(in crate::report) fn except_words() -> Vec<Value> {
-    Except::ALL.map(|except| Value::from(except.name())).to_vec()
+    [Except::Active, Except::Excepted, Except::All].map(|except| Value::from(except.name())).to_vec()
 }
 
 #[cfg(test)]

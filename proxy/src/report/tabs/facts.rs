@@ -8,7 +8,7 @@ use weir_scanner::oci::Digest;
 use weir_scanner::package::end_of_life_table_date;
 use weir_storage::index::{FindingsRecord, ImageRecord, Index, IndexError};
 
-use super::ask::{Ask, Except};
+use super::ask::Ask;
 use super::decision::{Decision, Decisions};
 use crate::clock::rfc3339;
 use crate::report::current::Current;
@@ -139,12 +139,7 @@ impl OneImage {
                 continue;
             }
             let Decision { shown: exception, excepts } = decisions.about(finding);
-            let takes = match ask.except {
-                Except::Active => !excepts,
-                Except::Excepted => excepts,
-                Except::All => true,
-            };
-            if takes {
+            if ask.except.takes(excepts) {
                 let (likelihood, first_seen) = (self.current.likelihood(finding), found.first_seen(finding));
                 meant.push(Meant { finding, package, exploited, likelihood, first_seen, exception });
             }

@@ -80,9 +80,7 @@ pub(in crate::report) fn fixes(image: &OneImage, ask: &Ask, decisions: &Decision
             layers: layers.into_iter().collect(),
         })
     };
-    let mut fixes: Vec<Fix> = groups.into_iter().filter_map(fix).collect();
-    fixes.sort_by(|a, b| Sort::default().compare(&key(a, &Sort::default()), &key(b, &Sort::default())));
-    Some(fixes)
+    Some(Sort::default().order(groups.into_iter().filter_map(fix).collect(), key))
 }
 
 fn group(package: &Package) -> Group<'_> {

@@ -88,6 +88,13 @@ impl Sort {
         Key(parts)
     }
 
+    /// Puts items in order; what each is sorted by is made once.
+    pub(super) fn order<T>(&self, items: Vec<T>, key: impl Fn(&T, &Self) -> Key) -> Vec<T> {
+        let mut keyed: Vec<(Key, T)> = items.into_iter().map(|item| (key(&item, self), item)).collect();
+        keyed.sort_by(|(a, _), (b, _)| self.compare(a, b));
+        keyed.into_iter().map(|(_, item)| item).collect()
+    }
+
     /// How two items stand to each other.
     pub(super) fn compare(&self, a: &Key, b: &Key) -> Ordering {
         for (at, (a, b)) in a.0.iter().zip(&b.0).enumerate() {

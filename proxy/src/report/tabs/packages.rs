@@ -49,13 +49,7 @@ pub(in crate::report) fn packages(image: &OneImage, ask: &Ask, decisions: &Decis
             fixed_version: fix.map(|fix| fix.version),
         });
     }
-    sort(&mut items, &Sort::default());
-    Some(items)
-}
-
-/// The same in another order.
-pub(in crate::report) fn sort(items: &mut [PackageItem], by: &Sort) {
-    items.sort_by(|a, b| by.compare(&key(a, by), &key(b, by)));
+    Some(Sort::default().order(items, key))
 }
 
 /// `os` for what a distribution's package manager installs, else `application`.

@@ -20,14 +20,8 @@ pub(in crate::report) fn vulnerabilities(
     ask: &Ask,
     decisions: &Decisions,
 ) -> Option<Vec<ImageVulnerability>> {
-    let mut items: Vec<ImageVulnerability> = image.meant(ask, decisions)?.into_iter().map(item).collect();
-    sort(&mut items, &Sort::default());
-    Some(items)
-}
-
-/// The same in another order.
-pub(in crate::report) fn sort(items: &mut [ImageVulnerability], by: &Sort) {
-    items.sort_by(|a, b| by.compare(&key(a, by), &key(b, by)));
+    let items = image.meant(ask, decisions)?.into_iter().map(item).collect();
+    Some(Sort::default().order(items, key))
 }
 
 fn item(meant: Meant<'_>) -> ImageVulnerability {

@@ -2,6 +2,7 @@
 
 use weir_storage::index::IndexError;
 
+use crate::http::chain;
 use crate::pull::{FetchReason, PullError};
 
 /// A failure with what is to be said of it.
@@ -27,19 +28,4 @@ impl From<&PullError> for Failure {
     fn from(error: &PullError) -> Self {
         Self::new(FetchReason::of(error), chain(error))
     }
-}
-
-/// An error with its causes as one text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let said = inner.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = inner.source();
-    }
-    text
 }

@@ -17,6 +17,7 @@ use url::{Host, Url};
 
 use super::AgentPace;
 use crate::auth::is_cluster_name;
+use crate::http::chain;
 use crate::upstream::{HttpClient, InvalidUpstream, report_client};
 use crate::workload::intake::Message;
 use crate::workload::wire::Accepted;
@@ -254,17 +255,6 @@ fn read(status: StatusCode, body: &[u8]) -> Answer {
         status if status.is_client_error() => Answer::Useless(detail),
         _ => Answer::Failed(detail),
     }
-}
-
-/// An error with everything below it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Between half of a wait and all of it.

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::world::World;
 use crate::support::{checkout, machine, run};
 
-/// Requests of an endpoint at most: the whole takes under a minute.
+/// Requests of an endpoint at most.
 const EXAMPLES: &str = "20";
 
 #[test]

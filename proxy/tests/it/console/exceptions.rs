@@ -25,6 +25,11 @@ async fn a_vulnerability_is_excepted_shown_apart_and_counts_again_once_that_is_c
         ("back", at.as_str()),
         ("mark", mark.as_str()),
     ];
+    let preview = [&fields[..], &[("reason", "not sure yet"), ("do", "preview")]].concat();
+    let got = submit(&weir, "/exceptions", &preview, &[]).await;
+    assert_eq!(got.status, 200, "whoever asks for a preview saves nothing");
+    assert!(String::from_utf8_lossy(&got.body).contains("not sure yet"));
+    assert!(page(&weir, "/exceptions").await.contains("Nothing is excepted"));
     let got = submit(&weir, "/exceptions", &fields, &[]).await;
     assert_eq!(got.status, 200, "without a reason nothing is saved");
     assert!(String::from_utf8_lossy(&got.body).contains("A reason is needed."));

@@ -1,10 +1,10 @@
 //! Lists, statistics and facets say the same of what runs, whatever the filter.
 
 use serde_json::{Value, json};
-use weir_storage::index::{ClusterObject, PodRecord};
 
+use super::run_in_two_namespaces;
 use crate::support::get;
-use crate::workloads::{Images, World, all, names, pod, running, runs};
+use crate::workloads::{Images, World, all, names};
 
 /// The vulnerability of `openssl`, known to be exploited, and that of `bash`.
 const OPENSSL: &str = "CVE-2026-0001";
@@ -19,14 +19,7 @@ async fn world() -> (Images, Images, World) {
     world.pull("team/app", "1", &app.arm).await;
     world.pull("team/side", "1", &side.amd).await;
     world.pull("team/rest", "1", &rest.amd).await;
-    let id = |name: &str, images: &Images| format!("docker.io/team/{name}@{}", images.amd.index_digest);
-    let both = vec![runs("app", "team/app:1", &id("app", &app)), runs("side", "team/side:1", &id("side", &side))];
-    world.put([
-        running("one", "amd", "team/app:1", &id("app", &app)),
-        running("two", "arm", "team/app:1", &id("app", &app)),
-        ClusterObject::Pod(PodRecord { namespace: "back".to_owned(), ..pod("three", "amd", both) }),
-    ]);
-    world.until("resources", |items| items.len() == 3 && items[0]["findings"]["high"] == 4).await;
+    run_in_two_namespaces(&world, &app, &side).await;
     (app, side, world)
 }
 

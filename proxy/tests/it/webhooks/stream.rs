@@ -13,8 +13,8 @@ use crate::scan::pull;
 use crate::support::{Image, Registry, Weir, get, get_with};
 use crate::workloads::Images;
 
-/// An open stream.
-struct Stream(BufReader<TcpStream>);
+/// An open stream, and the place it began at.
+struct Stream(BufReader<TcpStream>, String);
 
 /// One event: its id, its kind, its JSON.
 type Event = (String, String, Value);
@@ -26,10 +26,17 @@ impl Stream {
             "GET /api/v1/events{query} HTTP/1.1\r\nHost: {report}\r\nAccept: text/event-stream\r\n{headers}\r\n"
         );
         stream.write_all(text.as_bytes()).await.unwrap();
-        let mut stream = Self(BufReader::new(stream));
+        let mut stream = Self(BufReader::new(stream), String::new());
         assert_eq!(stream.line().await, "HTTP/1.1 200 OK");
-        while stream.line().await != "retry: 5000" {}
-        stream
+        loop {
+            let line = stream.line().await;
+            if line == "retry: 5000" {
+                return stream;
+            }
+            if let Some(place) = line.strip_prefix("id: ") {
+                place.clone_into(&mut stream.1);
+            }
+        }
     }
 
     async fn line(&mut self) -> String {
@@ -77,7 +84,10 @@ async fn a_stream_goes_on_where_it_was() {
     let (first, second) = (stream.next().await, stream.next().await);
     assert_eq!((first.1.as_str(), &first.2["reason"]), ("opened", &json!("new_image")));
     assert_eq!((&first.2["id"], &first.2["image"]), (&json!(first.0), &json!(images.amd.manifest_digest)));
+    // One that ended before anything happened left a place to come back to.
+    let place = format!("Last-Event-ID: {}\r\n", stream.1);
     drop(stream);
+    assert_eq!(Stream::open(weir.report, "", &place).await.next().await, first);
     publish(&path, Some(&weir), &[("openssl", 1), ("bash", 2), ("bash", 3)]).await;
 
     // A header says what a browser had last, whatever its URL says.

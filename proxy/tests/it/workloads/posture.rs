@@ -1,9 +1,9 @@
 //! What is wrong with what runs: the lists with their filters, the clusters, and the metrics, which all say the same.
 
 use serde_json::{Value, json};
-use weir_storage::index::{ClusterObject, PodRecord};
 
-use super::{Images, World, all, names, pod, running, runs};
+use super::{Images, World, all, names};
+use crate::report::run_in_two_namespaces;
 use crate::snapshots::{check, metric_names};
 use crate::support::get;
 
@@ -13,14 +13,7 @@ async fn fleet() -> (Images, Images, World) {
     let world = World::new(&[&app.held("team/app", "1"), &side.held("team/side", "1")]).await;
     world.pull("team/app", "1", &app.amd).await;
     world.pull("team/app", "1", &app.arm).await;
-    let id = |name: &str, images: &Images| format!("docker.io/team/{name}@{}", images.amd.index_digest);
-    let both = vec![runs("app", "team/app:1", &id("app", &app)), runs("side", "team/side:1", &id("side", &side))];
-    world.put([
-        running("one", "amd", "team/app:1", &id("app", &app)),
-        running("two", "arm", "team/app:1", &id("app", &app)),
-        ClusterObject::Pod(PodRecord { namespace: "back".to_owned(), ..pod("three", "amd", both) }),
-    ]);
-    world.until("resources", |items| items.len() == 3 && items[0]["findings"]["high"] == 4).await;
+    run_in_two_namespaces(&world, &app, &side).await;
     (app, side, world)
 }
 

@@ -112,7 +112,7 @@ pub(crate) fn read_brief<R>(
     });
     let findings = findings.collect::<Result<_, _>>()?;
     let has_feeds = !stored.feeds.is_empty();
-    Ok(take(&FindingsBrief { texts: stored.texts, findings, has_feeds, matched_at: stored.matched_at }))
+    Ok(take(&FindingsBrief { texts: stored.texts, findings, has_feeds }))
 }
 
 fn of_record(record: &FindingsRecord) -> FindingsBrief<'_> {
@@ -131,12 +131,7 @@ fn of_record(record: &FindingsRecord) -> FindingsBrief<'_> {
         first_seen: record.first_seen(finding),
     });
     let findings = findings.collect();
-    FindingsBrief {
-        findings,
-        has_feeds: !record.findings.feeds.is_empty(),
-        matched_at: record.matched_at,
-        texts: texts.into_texts(),
-    }
+    FindingsBrief { findings, has_feeds: !record.findings.feeds.is_empty(), texts: texts.into_texts() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `/exceptions/new`: the form that sets exceptions, with what they would except now.
 //!
-//! The form is a `GET` of itself while it changes, so that its state is in the address, and a `POST` once it is meant. Nothing is saved
-//! whose preview was not shown: what was previewed has a mark, and a form whose mark is another's gets the preview first.
+//! What is selected is in the form's address. What the form says besides is sent as its body, since the proof that it is weir's own has no
+//! place in an address. Nothing is saved whose preview was not shown: what was previewed has a mark, and a form whose mark is another's gets
+//! the preview first.
 
 mod form;
 
@@ -73,7 +74,7 @@ async fn preview(ask: &Ask<'_>, form: &Form) -> Result<(Shown, Option<String>), 
     match ask.post::<List<PreviewedException>>("/api/v1/exceptions?dry_run=true", &drafts).await {
         Ok(previewed) => {
             let warnings = previewed.items.iter().filter_map(|one| one.preview.warning.clone()).collect();
-            let told = Some(together(previewed.items.into_iter().map(|one| one.preview)));
+            let told = Some(together(form, previewed.items.into_iter().map(|one| one.preview)));
             Ok((Shown { told, warnings, silence: String::new(), mark }, None))
         }
         Err(problem) if is_of_form(&problem) => Ok((silent("Nothing to preview yet."), Some(words(&problem)))),
@@ -81,17 +82,26 @@ async fn preview(ask: &Ask<'_>, form: &Form) -> Result<(Shown, Option<String>), 
     }
 }
 
-/// What several would except, where one image is counted for each of them.
-fn together(previews: impl Iterator<Item = Preview>) -> Preview {
+/// What several decisions of a form would except. They may be about the same things: of those the most that one of them has is sure.
+fn together(form: &Form, previews: impl Iterator<Item = Preview>) -> Preview {
     let mut all = Preview::default();
     for preview in previews {
         all.findings += preview.findings;
-        all.vulnerabilities += preview.vulnerabilities;
-        // They may be the same images: the most that one of them has is sure.
         all.images = all.images.max(preview.images);
-        all.repositories = all.repositories.max(preview.repositories);
         all.workloads = all.workloads.max(preview.workloads);
+        if form.is_repository {
+            all.vulnerabilities = all.vulnerabilities.max(preview.vulnerabilities);
+            all.repositories += preview.repositories;
+        } else {
+            all.vulnerabilities += preview.vulnerabilities;
+            all.repositories = all.repositories.max(preview.repositories);
+        }
         all.examples.extend(preview.examples);
+    }
+    if !form.is_repository {
+        // One vulnerability in several packages is one.
+        let ids: BTreeSet<&str> = form.selection.iter().map(|selected| selected.id.as_str()).collect();
+        all.vulnerabilities = all.vulnerabilities.min(u64::try_from(ids.len()).unwrap_or(u64::MAX));
     }
     all.examples.truncate(EXAMPLES);
     all
@@ -112,18 +122,20 @@ fn words(problem: &Problem) -> String {
     problem.detail().to_owned()
 }
 
-/// Saves what the form says, where its preview was shown; else shows that.
+/// Saves what the form says, where its preview was shown and is not asked for again; else shows that.
 pub(super) async fn save(visit: Visit<'_>) -> Result<Response<Body>, Problem> {
     let (ask, query) = (&visit.ask, &visit.form);
     let back = local(query.get("back"), "/exceptions");
     let form = Form::read(query, back.clone(), Vec::new(), ask.now());
-    let here = Place::new("/exceptions/new", query.without("csrf").without("previewed").without("mark"));
-    let seen = query.get("mark").or(query.get("previewed"));
+    let here = Place::new("/exceptions/new", query.without("csrf").without("mark").without("do"));
+    if query.get("do") == Some("preview") {
+        return page(ask, here, query, None).await;
+    }
     let problem = if form.selection.is_empty() {
         Some("Say what is to be excepted.".to_owned())
     } else if form.reason.trim().is_empty() {
         Some("A reason is needed.".to_owned())
-    } else if seen != Some(&mark(&form)) {
+    } else if query.get("mark") != Some(&mark(&form)) {
         Some("The selection or its scope changed: look at what it would except now, then save again.".to_owned())
     } else {
         None
@@ -173,6 +185,25 @@ mod tests {
         {
             assert!(text.contains(said), "{said}");
         }
+    }
+
+    #[test]
+    fn what_several_decisions_share_is_not_counted_twice() {
+        let preview = || Preview {
+            images: 3,
+            repositories: 1,
+            findings: 2,
+            vulnerabilities: 1,
+            workloads: 4,
+            ..Preview::default()
+        };
+        let told = |form: &Form| {
+            let all = together(form, [preview(), preview()].into_iter());
+            (all.findings, all.vulnerabilities, all.images, all.repositories, all.workloads)
+        };
+        let packages = "target=vulnerability&vulnerability=CVE-1+pkg:npm/a@1&vulnerability=CVE-1+pkg:npm/b@1";
+        assert_eq!(told(&form(packages)), (4, 1, 3, 1, 4));
+        assert_eq!(told(&form("target=repository&repository=a/b&repository=a/c")), (4, 1, 3, 2, 4));
     }
 
     #[test]

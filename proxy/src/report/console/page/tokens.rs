@@ -2,6 +2,7 @@
 
 use askama::Template;
 use bytes::Bytes;
+use hyper::header::{CACHE_CONTROL, HeaderValue};
 use hyper::{Method, Response};
 use serde_json::{Value, json};
 
@@ -30,7 +31,13 @@ pub(super) async fn answer(visit: Visit<'_>) -> Result<Response<Body>, Problem> 
 async fn page(visit: &Visit<'_>, here: Place, secret: Option<String>) -> Result<Response<Body>, Problem> {
     let tokens: List<Token> = visit.ask.get("/api/v1/tokens", &Query::default().and("limit", 1000)).await?;
     let frame = Frame::load(&visit.ask, Section::Tokens, "Tokens", here).await;
-    written(&Tokens { frame, rows: tokens.items, secret })
+    let has_secret = secret.is_some();
+    let mut response = written(&Tokens { frame, rows: tokens.items, secret })?;
+    if has_secret {
+        // Nobody who opens this browser later finds it there.
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
 }
 
 /// Makes a token. Its page is the answer itself, since the secret is nowhere to be had again.

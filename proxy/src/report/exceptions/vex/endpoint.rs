@@ -4,11 +4,11 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use weir_storage::index::Index;
 
-use super::super::endpoint::boolean;
 use super::export::all;
 use crate::auth::Caller;
 use crate::http::Body;
 use crate::report::body::read_json;
+use crate::report::filter::boolean;
 use crate::report::problem::Problem;
 use crate::report::{Format, Parameters, Report, json};
 
@@ -28,7 +28,7 @@ impl Report {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parameters.only(&["dry_run"])?;
-        let is_dry = boolean(parameters, "dry_run")?;
+        let is_dry = boolean(parameters, "dry_run")?.unwrap_or(false);
         let body = read_json(request, MAX_VEX_BODY).await?;
         json(&self.import_vex(body.to_vec(), &caller.name, is_dry).await?)
     }

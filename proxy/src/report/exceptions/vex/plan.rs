@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 use weir_scanner::advisory::cve_of;
-use weir_scanner::exception::{Exception, Kind, Rules, Scope, State, Target, names_of};
+use weir_scanner::exception::{Exception, Kind, Rules, Scope, Target, names_of};
 use weir_storage::index::{Index, IndexError};
 
 use super::super::decide::says_the_same;
@@ -94,6 +94,10 @@ pub(super) fn said(document: &Read, index: &Index, by: &str, now: i64) -> Result
         if statement.products.is_empty() {
             said.skip(at, &names, None, "it names no product".to_owned());
         }
+        // Parts of all products are looked at once for each of them.
+        if statement.products.len().saturating_mul(statement.subcomponents.len()) > MAX_DECISIONS {
+            return Err(too_many());
+        }
         for product in &statement.products {
             let scopes = match scopes(index, product, &statement.subcomponents)? {
                 Ok(scopes) => scopes,
@@ -109,8 +113,7 @@ pub(super) fn said(document: &Read, index: &Index, by: &str, now: i64) -> Result
                 said.keep_last(&mut last, saying);
             }
             if last.len() + said.skipped.len() > MAX_DECISIONS {
-                let detail = format!("statements: over {MAX_DECISIONS} products of statements; split the document");
-                return Err(PlanError::Document(detail));
+                return Err(too_many());
             }
         }
     }
@@ -125,6 +128,10 @@ pub(super) fn said(document: &Read, index: &Index, by: &str, now: i64) -> Result
     }
     said.decisions.sort_by_key(|(statement, _)| *statement);
     Ok(said)
+}
+
+fn too_many() -> PlanError {
+    PlanError::Document(format!("statements: over {MAX_DECISIONS} products of statements; split the document"))
 }
 
 fn decision(document: &Read, meaning: Meaning, names: Vec<String>, scope: Scope, by: &str, now: i64) -> Exception {
@@ -187,16 +194,21 @@ impl Said {
     /// What is to be done about it, beside the decisions that hold at `now` (seconds since the epoch).
     pub(super) fn plan(&self, document: &str, rules: &Rules, now: i64) -> Plan {
         let mut plan = Plan { skipped: self.skipped.clone(), ..Plan::default() };
-        let mut own: HashMap<&Scope, Vec<&Exception>> = HashMap::new();
-        let mut others: HashMap<&Scope, Vec<&Exception>> = HashMap::new();
-        for exception in rules.iter().filter(|exception| exception.state(now) == State::Active) {
-            let of = if exception.document.as_deref() == Some(document) { &mut own } else { &mut others };
-            of.entry(&exception.scope).or_default().push(exception);
+        let is_own = |exception: &Exception| exception.document.as_deref() == Some(document);
+        // By scope and name: a document may say thousands of things of one image, and so may the one before it have.
+        let mut holding: HashMap<(&Scope, &str), Vec<&Exception>> = HashMap::new();
+        for exception in rules.holding(now) {
+            for name in &exception.vulnerability {
+                holding.entry((&exception.scope, name.as_str())).or_default().push(exception);
+            }
         }
         let mut kept: HashSet<&str> = HashSet::new();
         for (statement, decision) in &self.decisions {
-            let same = own.get(&decision.scope).into_iter().flatten().find(|known| {
-                says_the_same(decision, known)
+            let names = decision.vulnerability.iter();
+            let about = names.filter_map(|name| holding.get(&(&decision.scope, name.as_str()))).flatten().copied();
+            let about: Vec<&Exception> = about.filter(|known| says_the_same(decision, known)).collect();
+            let same = about.iter().copied().find(|known| {
+                is_own(known)
                     && known.kind == decision.kind
                     && known.justification == decision.justification
                     && known.reason == decision.reason
@@ -205,7 +217,7 @@ impl Said {
                 kept.insert(&same.id);
                 continue;
             }
-            match others.get(&decision.scope).into_iter().flatten().find(|other| says_the_same(decision, other)) {
+            match about.iter().copied().find(|known| !is_own(known)) {
                 Some(other) => plan.skipped.push(Skipped {
                     statement: *statement,
                     vulnerability: decision.vulnerability.first().cloned().unwrap_or_default(),
@@ -215,7 +227,8 @@ impl Said {
                 None => plan.created.push(decision.clone()),
             }
         }
-        let mut ids: Vec<&str> = own.into_values().flatten().map(|known| known.id.as_str()).collect();
+        let own = rules.holding(now).filter(|exception| is_own(exception));
+        let mut ids: Vec<&str> = own.map(|known| known.id.as_str()).collect();
         ids.sort_by_key(|id| id.parse::<u64>().unwrap_or_default());
         for id in ids {
             let list = if kept.contains(id) { &mut plan.unchanged } else { &mut plan.cancelled };

@@ -11,6 +11,10 @@ use crate::clock::seconds;
 const MAX_STATEMENTS: usize = 10_000;
 /// The longest id of a document.
 const MAX_ID: usize = 1024;
+/// The most other names of one vulnerability: each decision of a document keeps all of them.
+const MAX_ALIASES: usize = 128;
+/// How much of a product's name an answer has, in characters: it stands there once for each of its parts.
+const MAX_NAME: usize = 512;
 
 /// A document.
 #[derive(Clone, Debug)]
@@ -49,7 +53,7 @@ impl ReadComponent {
     /// What to call it in an answer.
     pub(super) fn name(&self) -> String {
         let name = self.purl.as_ref().or(self.id.as_ref()).or(self.sha256.as_ref());
-        name.cloned().unwrap_or_else(|| "a product without a name".to_owned())
+        name.map_or_else(|| "a product without a name".to_owned(), |name| name.chars().take(MAX_NAME).collect())
     }
 }
 
@@ -175,6 +179,9 @@ fn names(value: Value) -> Result<Vec<String>, String> {
     let named = raw.name.filter(|name| !name.trim().is_empty());
     let named = named.or_else(|| Some(raw.id?.rsplit(['/', '#']).next()?.to_owned()));
     let named = named.ok_or("vulnerability: it has no name")?;
+    if raw.aliases.len() > MAX_ALIASES {
+        return Err(format!("vulnerability.aliases: at most {MAX_ALIASES}, found {}", raw.aliases.len()));
+    }
     let mut names = vec![vulnerability(&named).map_err(|error| format!("vulnerability: {error}"))?];
     for alias in &raw.aliases {
         let alias = vulnerability(alias).map_err(|error| format!("vulnerability.aliases: {error}"))?;
@@ -271,6 +278,10 @@ mod tests {
             (json!({"statements": [1]}), "statements[0]: "),
             (json!({"statements": [{"status": "fixed"}]}), "statements[0]: missing field `vulnerability`"),
             (
+                json!({"statements": [{"vulnerability": {"name": "CVE-1", "aliases": vec!["A-1"; 129]}, "status": "fixed"}]}),
+                "statements[0]: vulnerability.aliases: at most 128",
+            ),
+            (
                 json!({"statements": [{"vulnerability": {}, "status": "fixed"}]}),
                 "statements[0]: vulnerability: it has no name",
             ),
@@ -283,5 +294,7 @@ mod tests {
             assert!(error.starts_with(says), "{members}: {error}");
         }
         assert!(read(b"{").unwrap_err().starts_with("body: "));
+        let long = ReadComponent { id: Some("ä".repeat(2 * MAX_NAME)), ..ReadComponent::default() };
+        assert_eq!(long.name().chars().count(), MAX_NAME);
     }
 }

@@ -94,14 +94,15 @@ fn plain<T>(api: String, list: List<T>) -> Rows<T> {
 }
 
 async fn findings(ask: &Ask<'_>, path: &str, here: &Place, item: &ImageItem) -> Result<Findings, Problem> {
-    let api = format!("{path}/vulnerabilities");
     if here.query.get("view") == Some("fixes") {
-        let list = here.query.filter().list(1000);
-        let tab: Tab<Fix> = ask.find(&format!("{path}/fixes"), &list).await?.unwrap_or_default();
+        let api = format!("{path}/fixes");
+        let list = here.query.without("cursor").list(1000);
+        let tab: Tab<Fix> = ask.find(&api, &list).await?.unwrap_or_default();
         let (headline, silence) = silence(here, item, &tab, "upgrade");
         let fixes = Some(tab.items.unwrap_or_default());
         return Ok(Findings { api, rows: Vec::new(), fixes, headline, silence, next: None, total: None });
     }
+    let api = format!("{path}/vulnerabilities");
     let tab: Tab<ImageVulnerability> = ask.find(&api, &here.query.list(ROWS)).await?.unwrap_or_default();
     let (headline, silence) = silence(here, item, &tab, "vulnerability");
     let Tab { items, next_cursor: next, total, .. } = tab;
