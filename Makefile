@@ -63,7 +63,7 @@ test: check build image ## everything CI runs
 	$(PHASE) tests cargo test $(CARGO_FLAGS)
 
 screens: build image ## tests the console in a browser and leaves pictures of every screen
-	$(PHASE) screens env WEIR_SCREENSHOTS="$(SCREENS)" cargo test $(CARGO_FLAGS) --test e2e -- --include-ignored console::every_behaviour
+	$(PHASE) screens env WEIR_SCREENSHOTS="$(SCREENS)" cargo test $(CARGO_FLAGS) --test e2e -- console::every_behaviour
 
 fuzz: install-build ## runs the fuzzers long (FUZZ_SECONDS)
 	$(PHASE) fuzz deploy/fuzz.sh $(FUZZ_SECONDS)

@@ -11,6 +11,7 @@ use weir_storage::index::SessionOrigin;
 use super::body::parsed;
 use super::list::{Page, limit};
 use super::problem::Problem;
+use super::schema::RoleName;
 use super::{Parameters, Report, json};
 use crate::auth::{Caller, CreateError, How, NewToken, SessionLine, Sessions, TokenLine, Tokens, role_name};
 use crate::clock::{rfc3339, seconds};
@@ -37,7 +38,7 @@ pub(super) struct MeItem<'a> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenWish {
-    /// `viewer`, `editor`, `administrator` or `agent`.
+    #[schemars(with = "RoleName")]
     role: String,
     /// What people call it; the cluster's name or the role where it is not said.
     #[serde(default)]
@@ -47,6 +48,7 @@ pub(super) struct TokenWish {
     cluster: Option<String>,
     /// When it ends (RFC 3339); never where it is not said.
     #[serde(default)]
+    #[schemars(extend("format" = "date-time"))]
     expires_at: Option<String>,
 }
 
@@ -225,10 +227,9 @@ impl Report {
 
 /// How long from `now` until an instant.
 fn lifetime(end: &str, now: i64) -> Result<i64, Problem> {
-    let end =
-        seconds(end).ok_or_else(|| Problem::bad_request(format!("expires_at: {end:?} is no instant of RFC 3339")))?;
+    let end = seconds(end).ok_or_else(|| unusable(format!("expires_at: {end:?} is no instant of RFC 3339")))?;
     if end <= now {
-        return Err(Problem::bad_request("expires_at: it is over already"));
+        return Err(unusable("expires_at: it is over already"));
     }
     Ok(end - now)
 }
@@ -256,12 +257,16 @@ fn refused(error: CreateError) -> Problem {
             tracing::error!(%error, "a token could not be made");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "a token could not be made")
         }
-        CreateError::Role(_)
-        | CreateError::Name
-        | CreateError::Cluster(_)
-        | CreateError::ClusterOfRole
-        | CreateError::Lifetime => Problem::bad_request(format!("body: {error}")),
+        CreateError::Role(_) => Problem::bad_request(format!("body: {error}")),
+        CreateError::Name | CreateError::Cluster(_) | CreateError::ClusterOfRole | CreateError::Lifetime => {
+            unusable(error.to_string())
+        }
     }
+}
+
+/// The refusal of a wish that is well made and means nothing.
+fn unusable(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
 }
 
 /// The answer where there is nothing to tell.

@@ -220,12 +220,18 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// Finds the route of a request. `HEAD` is what `GET` is (RFC 9110 section 9.3.2).
+/// Finds the route of a request. `HEAD` is what `GET` is (RFC 9110 section 9.3.2). The first pattern of the
+/// table that a path is of counts, whatever the method: written out before one with places.
 pub(super) fn find(method: &Method, path: &str) -> Found {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut allowed: Vec<&str> = Vec::new();
+    let mut matched: Option<&str> = None;
     for route in ROUTES {
+        if matched.is_some_and(|matched| matched != route.path) {
+            continue;
+        }
         let Some(places) = places(route.path, path) else { continue };
+        matched = Some(route.path);
         if route.method == method {
             return Found::Route(route, places);
         }

@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
+use weir_scanner::exception::{Justification, Kind, Target};
 use weir_scanner::finding::{FixState, Severity, UncoveredReason};
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::Digest;
 use weir_scanner::risk::RiskKind;
 use weir_scanner::verdict::SeverityCounts;
-use weir_storage::index::{AliasKind, ContainerKind};
+use weir_storage::index::{AliasKind, ContainerKind, TokenRole};
 
 use super::image::{UNSEEN_KIND, kind_name};
 
@@ -60,6 +61,15 @@ words! {
     UncoveredReasonName("UncoveredReason") = UncoveredReason { NoFeed, MissingFeed, ThirdParty, Unnamed }
     /// What a risk is about.
     RiskKindName("RiskKind") = RiskKind { Secret, Configuration, Permission }
+    /// What an exception is about.
+    TargetName("ExceptionTarget") = Target { Repository, Vulnerability }
+    /// What was decided.
+    DecisionName("ExceptionKind") = Kind { FalsePositive, AcceptedRisk, UnderInvestigation }
+    /// Why a product is not affected, by the words of VEX.
+    JustificationName("Justification") = Justification {
+        ComponentNotPresent, VulnerableCodeNotPresent, VulnerableCodeNotInExecutePath,
+        VulnerableCodeCannotBeControlledByAdversary, InlineMitigationsAlreadyExist,
+    }
     /// Where a workload names a container.
     ContainerKindName("ContainerKind") = ContainerKind { Container, Init, Sidecar, Ephemeral, Volume }
 }
@@ -84,6 +94,20 @@ impl JsonSchema for DigestText {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let example = Digest::of(b"").to_string();
         json_schema!({ "type": "string", "pattern": DIGEST_PATTERN, "examples": [example] })
+    }
+}
+
+/// What a token's bearer may do.
+#[derive(Debug)]
+pub(super) struct RoleName;
+
+impl JsonSchema for RoleName {
+    fn schema_name() -> Cow<'static, str> {
+        "TokenRole".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": TokenRole::ALL.map(TokenRole::name) })
     }
 }
 

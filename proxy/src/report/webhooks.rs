@@ -9,7 +9,7 @@ use serde::Serialize;
 use weir_config::{NoticeKind, WebhookFormat, WebhookSection};
 use weir_storage::index::IndexError;
 
-use super::list::Page;
+use super::list::{Page, limit};
 use super::notices::{base, sample};
 use super::problem::Problem;
 use super::{Parameters, Report, json, unwritten};
@@ -75,12 +75,25 @@ pub(super) struct TestResult {
 impl Report {
     pub(super) async fn list_webhooks(&self, parameters: &Parameters) -> Result<Page<WebhookItem>, Problem> {
         parameters.only(&["limit", "cursor"])?;
+        let limit = limit(parameters)?;
         let webhooks = self.notifier.clone();
+        // In the order of the settings; a cursor is the last name before.
+        let start = match parameters.get("cursor") {
+            None => 0,
+            Some(cursor) => {
+                let known = webhooks.all().iter().position(|webhook| webhook.settings().name == cursor);
+                known.ok_or_else(|| Problem::bad_request("cursor: it is none of this list"))? + 1
+            }
+        };
         let items = self.index.run(move |_| {
-            let items = webhooks.all().iter().map(|webhook| Ok(item(webhook.settings(), webhook.status()?)));
-            items.collect::<Result<Vec<_>, IndexError>>()
+            let asked = webhooks.all().iter().skip(start).take(limit + 1);
+            asked.map(|webhook| Ok(item(webhook.settings(), webhook.status()?))).collect::<Result<Vec<_>, IndexError>>()
         });
-        Ok(Page { items: items.await?, next_cursor: None })
+        let mut items = items.await?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = items.last().filter(|_| more).map(|item| item.name.clone());
+        Ok(Page { items, next_cursor })
     }
 
     /// Sends a sample now, or answers with what would be sent.

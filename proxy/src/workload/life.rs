@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use weir_scanner::oci::Digest;
-use weir_storage::index::{Index, IndexError, LifeRecord, WorkloadKey};
+use weir_storage::index::{Index, IndexError, LifeRecord, WatchedKind, WorkloadKey};
 
 use super::clusters::Freshness;
 use super::image_id::ImageId;
 use super::inventory::Inventory;
 use super::resolve::Content;
-use super::usage::ImageUse;
+use super::usage::{ImageUse, Workload};
 
 /// Seconds after which what still runs is written again, so that a crash costs little of when it was last seen.
 const NOTE_SECONDS: i64 = 3600;
@@ -32,7 +32,7 @@ pub struct LifeKeeper {
 struct Span {
     /// When it began, seconds since the epoch.
     first_seen: i64,
-    /// Whether the index has it: not before a cluster that is heard of said so.
+    /// Whether the index has it: not before a cluster that is heard of said so, and of a workload whose name is known.
     is_noted: bool,
 }
 
@@ -49,6 +49,7 @@ impl LifeKeeper {
         for cluster in &inventory.clusters {
             let is_live = cluster.status.freshness == Freshness::Live;
             for workload in cluster.workloads.iter() {
+                let is_named = is_named(workload);
                 let key = Arc::new(workload.key.clone());
                 for used in workload.uses.iter().filter(|used| used.active) {
                     let Some(digest) = digest(&used.content) else { continue };
@@ -60,7 +61,7 @@ impl LifeKeeper {
                         Some(span) => *span,
                         None => Span { first_seen: began(index, &key, used, digest, now)?, is_noted: false },
                     };
-                    if is_live && (!span.is_noted || all) {
+                    if is_live && is_named && (!span.is_noted || all) {
                         let life = LifeRecord { first_seen: span.first_seen, last_seen: now };
                         rows.push(((*key).clone(), digest, life));
                         span.is_noted = true;
@@ -87,6 +88,12 @@ impl LifeKeeper {
     pub fn first_seen(&self, workload: &WorkloadKey, image: &Digest) -> Option<i64> {
         self.running.get(&(Arc::new(workload.clone()), *image)).map(|span| span.first_seen)
     }
+}
+
+/// Whether it is known what names a workload. A pod may be heard of before its replica set is, and for that long its workload goes by the
+/// name of the replica set; so it does while both are removed.
+fn is_named(workload: &Workload) -> bool {
+    workload.created_at.is_some() || WatchedKind::of_owner(&workload.key.group, &workload.key.kind).is_none()
 }
 
 /// When a workload began to run an image that it was not known to run: before it was known what the runtime's digest leads to, it was

@@ -17,9 +17,10 @@ async function strip(page) {
 // Chooses a value of a facet as people do, and waits for the page it leads to.
 async function choose(page, group, value) {
   const facet = page.getByRole('complementary', { name: 'Filter' }).getByRole('group', { name: group, exact: true })
-  const box = facet.getByLabel(new RegExp(`^${value}\\b`)).first()
-  // A group may be folded away.
-  if (!(await box.isVisible())) await page.locator('summary', { hasText: group }).last().click()
+  const box = facet.getByRole('checkbox', { name: new RegExp(`^${value} `) }).first()
+  // A group may be folded away, and so may all but its first choices.
+  if (!(await box.isVisible())) await page.locator('summary', { hasText: new RegExp(`^${group}$`) }).last().click()
+  if (!(await box.isVisible())) await facet.locator('summary', { hasText: /more$/ }).click()
   await box.check()
   const apply = page.getByRole('button', { name: 'Apply' })
   if (await apply.isVisible()) await apply.click()
@@ -72,7 +73,7 @@ test('4 no gate: only what nobody could fetch waits for a setting, and says whic
 for (const [number, group, parameter, value] of [
   [5, 'Cluster', 'cluster', 'edge'],
   [6, 'Namespace', 'namespace', 'kiosk'],
-  [7, 'Label', 'label', 'team=checkout'],
+  [7, 'Label', 'label', 'team'],
   [8, 'Image status', 'image_status', 'idle'],
   [9, 'Scan status', 'scan_status', 'failed'],
 ]) {
@@ -90,6 +91,14 @@ for (const [number, group, parameter, value] of [
     expect((await names(page)).length).toBeGreaterThan(wanted.length)
   })
 }
+
+test('7 a label of which the key is chosen offers its values', async ({ page }) => {
+  await page.goto('/?image_status=')
+  await choose(page, 'Label', 'team')
+  await choose(page, 'Label', 'team=checkout')
+  await expect(page).toHaveURL((url) => url.searchParams.getAll('label').join() === 'team,team=checkout')
+  expect(await names(page)).toEqual(await listed({ label: 'team=checkout' }))
+})
 
 test('7 a label narrows by key as well, and several must hold together', async ({ page }) => {
   await page.goto('/?image_status=&label=team%3Dplatform&label=app')

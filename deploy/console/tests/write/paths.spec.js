@@ -72,6 +72,8 @@ test.describe('by keyboard alone', () => {
     // And undone.
     await tabTo(page, /^undo$/i)
     await page.keyboard.press('Enter')
+    await expect(page).toHaveURL(/cancel/)
+    await page.waitForLoadState()
     await tabTo(page, /^cancel .*exception/i)
     await page.keyboard.press('Enter')
     await expect.poll(async () => (await items('exceptions', { state: 'active' })).length).toBe(before)

@@ -127,12 +127,15 @@ pub(super) fn problem(problem: &Problem, path: &str) -> Response<Body> {
     response
 }
 
-/// A text with a capital and a full stop.
+/// A text with a full stop, and with a capital where it begins with a word rather than a name such as a digest.
 fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let is_word = text.split(' ').next().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
+    let mut letters = text.chars();
+    match letters.next().filter(|_| is_word) {
+        Some(first) => format!("{}{}{end}", first.to_uppercase(), letters.as_str()),
+        None => format!("{text}{end}"),
+    }
 }
 
 /// The path of the style sheet, for the page people sign in on.

@@ -9,6 +9,7 @@ use weir_scanner::oci::Digest;
 use weir_storage::index::{Index, IndexError};
 
 use crate::clock::seconds;
+use crate::report::schema::{DecisionName, JustificationName, TargetName};
 
 /// The longest reason, in characters.
 pub(in crate::report) const MAX_REASON: usize = 2000;
@@ -18,10 +19,10 @@ pub(in crate::report) const MAX_REASON: usize = 2000;
 #[serde(deny_unknown_fields)]
 pub(in crate::report) struct NewException {
     /// `repository` or `vulnerability`.
-    #[schemars(with = "String")]
+    #[schemars(with = "TargetName")]
     pub(in crate::report) target: Target,
     /// `false_positive`, `accepted_risk` or `under_investigation`.
-    #[schemars(with = "String")]
+    #[schemars(with = "DecisionName")]
     pub(in crate::report) kind: Kind,
     /// Any name of the vulnerability.
     #[serde(default)]
@@ -30,12 +31,14 @@ pub(in crate::report) struct NewException {
     pub(in crate::report) scope: NewScope,
     /// Of a false positive: why, in a word of VEX.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<JustificationName>")]
     pub(in crate::report) justification: Option<Justification>,
     /// Why, for people: 1 to 2000 characters.
+    #[schemars(length(min = 1, max = MAX_REASON))]
     pub(in crate::report) reason: String,
     /// When it ends, RFC 3339.
     #[serde(default)]
+    #[schemars(extend("format" = "date-time"))]
     pub(in crate::report) expires_at: Option<String>,
     /// Whether it ends for a finding once that has a fix.
     #[serde(default)]

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::decide::{MAX_TOGETHER, unusable};
-use super::draft::NewException;
+use super::draft::{MAX_REASON, NewException};
 use crate::auth::Caller;
 use crate::http::Body;
 use crate::report::body::parsed;
@@ -25,6 +25,7 @@ pub(in crate::report) const MAX_CANCEL_BODY: usize = 64 << 10;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::report) struct CancelOne {
+    #[schemars(length(min = 1, max = MAX_REASON))]
     reason: String,
 }
 
@@ -32,7 +33,9 @@ pub(in crate::report) struct CancelOne {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::report) struct CancelSeveral {
+    #[schemars(length(min = 1, max = MAX_TOGETHER))]
     ids: Vec<String>,
+    #[schemars(length(min = 1, max = MAX_REASON))]
     reason: String,
 }
 

@@ -14,6 +14,7 @@ mod standing;
 mod vex;
 mod warning;
 
+pub(super) use decide::MAX_TOGETHER;
 pub(super) use draft::NewException;
 pub(super) use endpoint::{CancelOne, CancelSeveral, MAX_BODY, MAX_CANCEL_BODY};
 pub use gauge::{ExceptionGaugeParts, count_exceptions};

@@ -10,14 +10,14 @@ use weir_scanner::image::ScanStatus;
 
 use super::Model;
 use super::count::Distinct;
-use super::names::Names;
+use super::names::{LabelValues, Names};
 use super::row::{Presence, presence};
 use super::search::Found;
 use super::select::{Question, Selection};
 use crate::report::filter::{Choice, Filter, ImageFacts, ImageStatus, WorkloadFilter};
 use crate::report::shape::{Facet, FacetValue};
 
-/// Label keys, and namespaces, that are told: those of most images.
+/// Label keys, values of those that are chosen, and namespaces that are told: those of most images.
 const MOST_LABELS: usize = 50;
 const MOST_NAMESPACES: usize = 250;
 
@@ -27,14 +27,24 @@ enum OfWorkloads {
     Cluster,
     Namespace,
     Label,
+    /// The values of the labels whose keys are chosen.
+    LabelValue,
+}
+
+/// The numbers that values go by.
+struct Numbers<'m> {
+    names: &'m Names,
+    values: LabelValues<'m>,
 }
 
 impl OfWorkloads {
+    const ALL: [Self; 4] = [Self::Cluster, Self::Namespace, Self::Label, Self::LabelValue];
+
     const fn parameter(self) -> &'static str {
         match self {
             Self::Cluster => "cluster",
             Self::Namespace => "namespace",
-            Self::Label => "label",
+            Self::Label | Self::LabelValue => "label",
         }
     }
 
@@ -44,7 +54,7 @@ impl OfWorkloads {
         let workloads = match self {
             Self::Cluster => WorkloadFilter { clusters: Vec::new(), ..workloads },
             Self::Namespace => WorkloadFilter { namespaces: Vec::new(), ..workloads },
-            Self::Label => workloads,
+            Self::Label | Self::LabelValue => workloads,
         };
         Filter { workloads, ..filter.clone() }
     }
@@ -54,6 +64,10 @@ impl OfWorkloads {
             Self::Cluster => filter.clusters.iter().any(|chosen| chosen == value),
             Self::Namespace => filter.namespaces.iter().any(|chosen| chosen == value),
             Self::Label => filter.labels.iter().any(|(key, asked)| asked.is_none() && key == value),
+            Self::LabelValue => {
+                let mut asked = filter.labels.iter().filter_map(|(key, asked)| Some((key, asked.as_ref()?)));
+                asked.any(|(key, asked)| value.split_once('=') == Some((key, asked)))
+            }
         }
     }
 }
@@ -70,8 +84,8 @@ impl Model {
             known_exploited: Choice::default(),
             ..filter.clone()
         };
-        let kinds = [OfWorkloads::Cluster, OfWorkloads::Namespace, OfWorkloads::Label];
-        let rests = kinds.map(|kind| kind.rest(filter));
+        let numbers = Numbers { names: self.names(), values: LabelValues::of(&self.view, &filter.workloads) };
+        let rests = OfWorkloads::ALL.map(|kind| kind.rest(filter));
         // A filter that does not have a parameter is the same without it: most of these are one selection.
         let mut selections: Vec<Selection<'_>> = Vec::new();
         let rests = rests.each_ref().map(|rest| self.select_once(rest, &found, &mut selections));
@@ -79,8 +93,14 @@ impl Model {
         let open = selections[open].images.iter();
         let images: Vec<(ImageFacts, Presence)> =
             open.map(|selected| (self.facts(selected.number), selected.presence)).collect();
-        let of_workloads = kinds.iter().zip(rests).map(|(kind, at)| self.of_workloads(*kind, filter, &selections[at]));
-        let mut facets: Vec<Facet> = of_workloads.collect();
+        let mut facets: Vec<Facet> = Vec::new();
+        for (kind, at) in OfWorkloads::ALL.into_iter().zip(rests) {
+            let (parameter, values) = (kind.parameter(), self.of_workloads(kind, &numbers, filter, &selections[at]));
+            match facets.last_mut().filter(|last| last.parameter == parameter) {
+                Some(last) => last.values.extend(values),
+                None => facets.push(Facet { parameter: parameter.to_owned(), values }),
+            }
+        }
         facets.extend(of_facts(filter, &images));
         facets.extend(of_findings(filter, &images));
         facets
@@ -100,40 +120,56 @@ impl Model {
         })
     }
 
-    /// The values of one parameter among the images that the rest of the filter means.
-    fn of_workloads(&self, kind: OfWorkloads, filter: &Filter, selection: &Selection<'_>) -> Facet {
-        let names = self.names();
-        let all: Vec<&str> = match kind {
-            OfWorkloads::Cluster => (0..self.view.inventory.clusters.len()).map(|at| self.cluster_name(at)).collect(),
-            OfWorkloads::Namespace => names.namespaces.iter().map(String::as_str).collect(),
-            OfWorkloads::Label => names.keys.iter().map(String::as_str).collect(),
+    /// The values of one kind among the images that the rest of the filter means.
+    fn of_workloads(
+        &self,
+        kind: OfWorkloads,
+        numbers: &Numbers<'_>,
+        filter: &Filter,
+        selection: &Selection<'_>,
+    ) -> Vec<FacetValue> {
+        let all: Vec<String> = match kind {
+            OfWorkloads::Cluster => {
+                (0..self.view.inventory.clusters.len()).map(|at| self.cluster_name(at).to_owned()).collect()
+            }
+            OfWorkloads::Namespace => numbers.names.namespaces.clone(),
+            OfWorkloads::Label => numbers.names.keys.clone(),
+            OfWorkloads::LabelValue => numbers.values.texts.clone(),
         };
+        if all.is_empty() {
+            return Vec::new();
+        }
         let (mut counts, mut distinct) = (vec![0_u64; all.len()], Distinct::new(all.len()));
         for selected in selection.images.iter().filter(|selected| !self.is_decided_by_place(selected.number)) {
             distinct.begin();
             for workload in selection.relevant(selected) {
-                self.each_value(kind, names, workload, |value| {
+                self.each_value(kind, numbers, workload, |value| {
                     counts[value as usize] += u64::from(distinct.is_new(value));
                 });
             }
         }
-        self.count_decided_by_place(kind, selection, &mut counts);
-        let values = all.iter().zip(counts).map(|(value, images)| FacetValue {
-            value: (*value).to_owned(),
-            images,
-            selected: kind.is_selected(&filter.workloads, value),
+        self.count_decided_by_place(kind, numbers, selection, &mut counts);
+        let values = all.into_iter().zip(counts).map(|(value, images)| {
+            let selected = kind.is_selected(&filter.workloads, &value);
+            FacetValue { value, images, selected }
         });
         let most = match kind {
             OfWorkloads::Cluster => usize::MAX,
             OfWorkloads::Namespace => MOST_NAMESPACES,
-            OfWorkloads::Label => MOST_LABELS,
+            OfWorkloads::Label | OfWorkloads::LabelValue => MOST_LABELS,
         };
-        Facet { parameter: kind.parameter().to_owned(), values: most_common(values.collect(), most) }
+        most_common(values.collect(), most)
     }
 
     /// Counts the images of which exceptions speak at some workloads only: they may be meant with one value and not with another.
-    fn count_decided_by_place(&self, kind: OfWorkloads, selection: &Selection<'_>, counts: &mut [u64]) {
-        let (names, question) = (self.names(), &selection.question);
+    fn count_decided_by_place(
+        &self,
+        kind: OfWorkloads,
+        numbers: &Numbers<'_>,
+        selection: &Selection<'_>,
+        counts: &mut [u64],
+    ) {
+        let question = &selection.question;
         let mut meant = selection.images.iter().map(|selected| selected.number).peekable();
         // By value, the images that run with it somewhere and without it elsewhere.
         let mut mixed: Vec<Vec<u32>> = vec![Vec::new(); counts.len()];
@@ -144,7 +180,7 @@ impl Model {
             let (mut relevant, mut with) = (0, BTreeMap::<u32, usize>::new());
             for position in question.relevant(number) {
                 relevant += 1;
-                self.each_value(kind, names, users[position], |value| *with.entry(value).or_default() += 1);
+                self.each_value(kind, numbers, users[position], |value| *with.entry(value).or_default() += 1);
             }
             for (value, workloads) in with {
                 if workloads < relevant {
@@ -157,18 +193,20 @@ impl Model {
         for (value, images) in mixed.iter().enumerate().filter(|(_, images)| !images.is_empty()) {
             let narrowed = question.among(|workload| {
                 let mut has = false;
-                self.each_value(kind, names, workload, |known| has |= known as usize == value);
+                self.each_value(kind, numbers, workload, |known| has |= known as usize == value);
                 has
             });
             counts[value] += images.iter().filter(|number| narrowed.is_meant(**number)).count() as u64;
         }
     }
 
-    fn each_value(&self, kind: OfWorkloads, names: &Names, workload: u32, mut tell: impl FnMut(u32)) {
+    fn each_value(&self, kind: OfWorkloads, numbers: &Numbers<'_>, workload: u32, mut tell: impl FnMut(u32)) {
+        let Numbers { names, values } = numbers;
         match kind {
             OfWorkloads::Cluster => tell(self.cluster_of(workload) as u32),
             OfWorkloads::Namespace => tell(names.namespace_of[workload as usize]),
             OfWorkloads::Label => names.keys_of[workload as usize].iter().for_each(|key| tell(*key)),
+            OfWorkloads::LabelValue => values.numbers_of(self.workload(workload)).for_each(tell),
         }
     }
 

@@ -8,15 +8,21 @@ use weir_scanner::exception::{Kind, State, Target};
 use super::description::Description;
 use super::parameter::Parameter;
 use crate::report::exceptions::{
-    CancelOne, CancelSeveral, Document, ExceptionPage, Imported, MAX_BODY, MAX_CANCEL_BODY, MAX_VEX_BODY, NewException,
+    CancelOne, CancelSeveral, Document, ExceptionPage, Imported, MAX_BODY, MAX_CANCEL_BODY, MAX_TOGETHER, MAX_VEX_BODY,
+    NewException,
 };
 use crate::report::format::Format;
 use crate::report::list::Page;
 use crate::report::shape::{AuditItem, ExceptionItem, PreviewedException};
 use crate::report::webhooks::{TestResult, WebhookItem};
 
-/// A repository, with or without its upstream: parts of letters and digits with `.`, `_` or `-` between.
-const REPOSITORY: &str = r"^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$";
+/// A repository, with or without its upstream: parts of letters and digits with `.`, `_` or `-` between; no upstream has a `_`.
+const REPOSITORY: &str = concat!(
+    r"^([a-z0-9]+([._-][a-z0-9]+)*",
+    r"|([a-z0-9]+([.-][a-z0-9]+)*|[a-z0-9]+([_-][a-z0-9]+)*)(/[a-z0-9]+([._-][a-z0-9]+)*)+)$",
+);
+/// The longest name of a repository, its upstream with it.
+const MOST_REPOSITORY: usize = 255;
 
 /// One, or several of which all or none are taken.
 #[derive(JsonSchema)]
@@ -24,7 +30,7 @@ const REPOSITORY: &str = r"^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+
 #[expect(dead_code, reason = "stands for what is asked in the description alone")]
 enum OneOrMore<T> {
     One(T),
-    Several(Vec<T>),
+    Several(#[schemars(length(min = 1, max = MAX_TOGETHER))] Vec<T>),
 }
 
 /// One for one that was asked for, else as many as were.
@@ -82,6 +88,7 @@ pub(super) fn exceptions() -> Description {
         Parameter::words("kind", "What was decided.", words(&Kind::ALL.map(Kind::name))).repeats(),
         Parameter::form("vulnerability", "Of this vulnerability, by any name.", r"^[!-~]+$").at_most(128).repeats(),
         Parameter::form("repository", "In the scope of this repository, `<upstream>/<repository>`.", REPOSITORY)
+            .at_most(MOST_REPOSITORY)
             .repeats(),
         Parameter::text("image", "In the scope of this image, by its digest.").repeats(),
         Parameter::text("cluster", "In the scope of this cluster.").repeats(),

@@ -17,6 +17,7 @@ pub(super) fn create_token() -> Description {
         .detail("Its text is in this answer and nowhere else.")
         .body::<TokenWish>(MAX_BODY)
         .status(201)
+        .refuses(422, "A member means nothing: its name, its cluster, its end.")
 }
 
 pub(super) fn revoke_token() -> Description {

@@ -19,7 +19,6 @@ use self::world::World;
 use crate::support::machine;
 
 #[test]
-#[ignore = "not all of its browser tests were seen to pass yet: `make screens` runs it"]
 fn every_behaviour_of_the_console_is_there_in_a_real_browser() {
     let _machine = machine();
     let directory = tempfile::tempdir().unwrap();

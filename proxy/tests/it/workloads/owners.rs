@@ -126,3 +126,22 @@ async fn a_pod_that_is_replaced_under_its_workload_resets_nothing() {
     assert_eq!(items[0]["first_seen"], first_seen);
     assert_eq!(world.items("images").await[0]["running_resources"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_heard_of_before_its_owners_leaves_nothing_under_their_names() {
+    let images = Images::new("a");
+    let world = World::new(&[&images.held("team/app", "1")]).await;
+    world.pull("team/app", "1", &images.amd).await;
+    let id = format!("docker.io/team/app@{}", images.amd.index_digest);
+    let affected = format!("images/{}/resources", images.amd.manifest_digest);
+    world.put([controlled("web-1-a", Some(owned_by("apps", "ReplicaSet", "web-1")), &id)]);
+    let early = world.until(&affected, |items| items.len() == 1).await;
+    assert_eq!(told(&early[0]), "apps/ReplicaSet web-1 none 1", "the pod says no more");
+    world.weir.clock.advance(60);
+    world.put([
+        owner(WatchedKind::Deployment, "web", None),
+        owner(WatchedKind::ReplicaSet, "web-1", Some(owned_by("apps", "Deployment", "web"))),
+    ]);
+    let items = world.until(&affected, |items| items.iter().any(|item| item["kind"] == "Deployment")).await;
+    assert_eq!(items.iter().map(told).collect::<Vec<_>>(), [format!("apps/Deployment web {CREATED} 1")]);
+}
