@@ -17,10 +17,25 @@ const MAX_BYTES: usize = 1 << 20;
 /// How long one exchange may take.
 pub(super) const TIME: Duration = Duration::from_secs(10);
 
+/// Why there is no document.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What happened, with the address.
+    pub(super) detail: String,
+    /// The error that the answer names, RFC 6749 section 5.2.
+    pub(super) error: Option<String>,
+}
+
+impl From<String> for Failure {
+    fn from(detail: String) -> Self {
+        Self { detail, error: None }
+    }
+}
+
 /// Asks for a document.
 pub(super) async fn get<T: DeserializeOwned>(client: &HttpClient<Full<Bytes>>, url: &Url) -> Result<T, String> {
     let request = Request::builder().method(Method::GET).uri(url.as_str());
-    exchange(client, url, request.body(Full::default())).await
+    exchange(client, url, request.body(Full::default())).await.map_err(|failure| failure.detail)
 }
 
 /// Sends a form and asks for a document.
@@ -29,7 +44,7 @@ pub(super) async fn post<T: DeserializeOwned>(
     url: &Url,
     form: String,
     authorization: Option<HeaderValue>,
-) -> Result<T, String> {
+) -> Result<T, Failure> {
     let mut request = Request::builder().method(Method::POST).uri(url.as_str());
     request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     if let Some(authorization) = authorization {
@@ -42,7 +57,7 @@ async fn exchange<T: DeserializeOwned>(
     client: &HttpClient<Full<Bytes>>,
     url: &Url,
     request: Result<Request<Full<Bytes>>, hyper::http::Error>,
-) -> Result<T, String> {
+) -> Result<T, Failure> {
     let mut request = request.map_err(|error| format!("{url}: {error}"))?;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     let answer = async {
@@ -51,19 +66,26 @@ async fn exchange<T: DeserializeOwned>(
         let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
         let body = body.map_err(|error| format!("{url}: the answer broke off or is too long: {error}"))?.to_bytes();
         if status != StatusCode::OK {
-            return Err(format!("{url}: answered {status}{}", said(&body)));
+            let detail = format!("{url}: answered {status}{}", said(&body));
+            return Err(Failure { detail, error: word(&body, "error") });
         }
-        serde_json::from_slice(&body).map_err(|error| format!("{url}: the answer is not what was asked for: {error}"))
+        let read = serde_json::from_slice(&body);
+        Ok(read.map_err(|error| format!("{url}: the answer is not what was asked for: {error}"))?)
     };
-    tokio::time::timeout(TIME, answer).await.unwrap_or_else(|_| Err(format!("{url}: no answer within {TIME:?}")))
+    let answered = tokio::time::timeout(TIME, answer).await;
+    answered.unwrap_or_else(|_| Err(format!("{url}: no answer within {TIME:?}").into()))
 }
 
 /// What an error's body says, RFC 6749 section 5.2.
 fn said(body: &[u8]) -> String {
-    let said: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let parts = ["error", "error_description"].into_iter().filter_map(|name| said[name].as_str());
-    let parts: Vec<String> = parts.map(|part| part.chars().filter(|c| !c.is_control()).take(200).collect()).collect();
+    let parts: Vec<String> = ["error", "error_description"].into_iter().filter_map(|name| word(body, name)).collect();
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(": ")) }
+}
+
+/// A member of an error's body, as one line.
+fn word(body: &[u8], name: &str) -> Option<String> {
+    let said: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(said[name].as_str()?.chars().filter(|c| !c.is_control()).take(200).collect())
 }
 
 #[cfg(test)]

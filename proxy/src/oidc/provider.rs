@@ -10,7 +10,7 @@ use serde::Deserialize;
 use url::{Url, form_urlencoded};
 use weir_config::{Role, Secret};
 
-use super::exchange::post;
+use super::exchange::{Failure, post};
 use super::flow::{FLOW_SECONDS, Flow, Flows};
 use super::id_token::{Expected, candidates, header, verify};
 use super::known::{Known, Metadata};
@@ -141,8 +141,15 @@ impl Provider {
         let secret = self.secret().await?;
         let (form, authorization) = self.token_request(metadata, flow, code, secret.as_ref());
         let answer = post(self.0.known.client(), &metadata.token_endpoint, form, authorization).await;
-        let answer: TokenAnswer = answer.map_err(|detail| self.unusable(detail))?;
-        Ok(answer.id_token)
+        let answer: Result<TokenAnswer, Failure> = answer;
+        match answer {
+            Ok(answer) => Ok(answer.id_token),
+            // A code that is too old or was used says nothing of the provider.
+            Err(failure) if failure.error.as_deref() == Some("invalid_grant") => {
+                Err(OidcError::Declined(failure.detail))
+            }
+            Err(failure) => Err(self.unusable(failure.detail)),
+        }
     }
 
     /// The form that is sent for the ID token, and how weir proves beside it who it is, where not within it.

@@ -43,7 +43,7 @@ impl Report {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         if route.method != Method::GET {
-            refuse_cross_site(&request)?;
+            refuse_cross_site(&request, self.public_url.as_ref())?;
         }
         let place = places.first().map(String::as_str).unwrap_or_default();
         let caller = match route.endpoint {

@@ -9,17 +9,21 @@ use url::Url;
 
 use super::problem::Problem;
 
-/// Refuses a request that a browser made for a page of another origin.
+/// Refuses a request that a browser made for a page of another origin than the request's and `public`, the address people have of the
+/// report: proxies may ask for it under another.
 ///
 /// # Errors
 /// 403 with what gave it away.
-pub(super) fn refuse_cross_site<B>(request: &Request<B>) -> Result<(), Problem> {
+pub(super) fn refuse_cross_site<B>(request: &Request<B>, public: Option<&Url>) -> Result<(), Problem> {
     let headers = request.headers();
     let site = text(headers, "sec-fetch-site");
     if let Some(site) = site.filter(|site| !matches!(*site, "same-origin" | "none")) {
         return Err(refused(&format!("Sec-Fetch-Site is {site:?}")));
     }
     let Some(origin) = text(headers, ORIGIN.as_str()) else { return Ok(()) };
+    if public.is_some_and(|public| public.origin().ascii_serialization() == origin) {
+        return Ok(());
+    }
     let host = host(headers, request.uri());
     if host.is_some_and(|host| is_of(origin, host)) { Ok(()) } else { Err(refused(&format!("Origin is {origin:?}"))) }
 }
@@ -54,7 +58,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        refuse_cross_site(&request.body(()).unwrap()).is_ok()
+        let public = Url::parse("https://weir.example.org/").unwrap();
+        refuse_cross_site(&request.body(()).unwrap(), Some(&public)).is_ok()
     }
 
     #[test]
@@ -74,6 +79,9 @@ mod tests {
             (&[host, ("origin", "null")], false),
             (&[("origin", "http://127.0.0.1:9090")], false),
             (&[("host", "weir.example"), ("origin", "https://weir.example")], true),
+            (&[host, ("origin", "https://weir.example.org")], true),
+            (&[host, ("origin", "http://weir.example.org")], false),
+            (&[host, ("origin", "https://weir.example.org"), ("sec-fetch-site", "cross-site")], false),
             (&[host, ("origin", "http://127.0.0.1:9090"), ("sec-fetch-site", "cross-site")], false),
         ] {
             assert_eq!(is_let_through(headers), passes, "{headers:?}");

@@ -95,6 +95,8 @@ for (const [number, group, parameter, value] of [
 test('7 a label of which the key is chosen offers its values', async ({ page }) => {
   await page.goto('/?image_status=')
   await choose(page, 'Label', 'team')
+  await expect(page.getByRole('list', { name: /filters in force/i })).toContainText('team')
+  await page.waitForLoadState()
   await choose(page, 'Label', 'team=checkout')
   await expect(page).toHaveURL((url) => url.searchParams.getAll('label').join() === 'team,team=checkout')
   expect(await names(page)).toEqual(await listed({ label: 'team=checkout' }))

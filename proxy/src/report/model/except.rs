@@ -6,9 +6,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use weir_scanner::exception::{Place, Rules, Subject};
+use weir_scanner::exception::{Exception, Place, Rules, Subject};
 
 use super::Model;
+use super::row::{FindingRow, ImageRow};
 
 /// Where a decision holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,19 +150,57 @@ impl Asked {
                 if finding.is_covered() || !self.vulnerabilities[finding.vulnerability as usize] {
                     continue;
                 }
-                let vulnerability = &model.catalog.vulnerabilities[finding.vulnerability as usize];
-                let known: Vec<&str> = vulnerability.names().collect();
-                let subject = Subject {
-                    names: &known,
-                    package: &model.catalog.packages[finding.package as usize].purl,
-                    fixable: finding.is_fixable(),
-                    image: &row.digest,
-                    repositories: &names,
-                };
-                let hold = Hold::ask(&places, |place| rules.of_finding(&subject, place, model.now).is_some());
+                let hold = model.about(row, finding, &names, |subject| {
+                    Hold::ask(&places, |place| rules.of_finding(subject, place, model.now).is_some())
+                });
                 decisions.findings.extend(hold.map(|hold| (position as u32, hold)));
             }
         }
         (!decisions.is_empty()).then_some(decisions)
+    }
+}
+
+impl Model {
+    /// What a question about a finding of an image, whose repositories have these names, comes to.
+    fn about<T>(
+        &self,
+        row: &ImageRow,
+        finding: &FindingRow,
+        repositories: &[&str],
+        ask: impl FnOnce(&Subject<'_>) -> T,
+    ) -> T {
+        let names: Vec<&str> = self.catalog.vulnerabilities[finding.vulnerability as usize].names().collect();
+        ask(&Subject {
+            names: &names,
+            package: &self.catalog.packages[finding.package as usize].purl,
+            fixable: finding.is_fixable(),
+            image: &row.digest,
+            repositories,
+        })
+    }
+
+    /// Tells of each exception how many findings of what runs stand under it: those of an image once for each workload that runs it.
+    pub(in crate::report) fn each_excepted(&self, mut tell: impl FnMut(&Exception, u64)) {
+        for (number, decisions) in self.decided.iter().enumerate() {
+            let Some(decisions) = decisions else { continue };
+            let row = &self.images[number].row;
+            let names: Vec<&str> = row.repositories.iter().map(|number| self.repository_name(*number)).collect();
+            let found = row.findings().iter().filter(|finding| !finding.is_covered()).count() as u64;
+            for (position, user) in self.users_of(number as u32).iter().enumerate() {
+                let place = self.rule_place(*user);
+                if let Some(whole) = self.rules.of_repository(&names, &row.digest, Some(&place), self.now) {
+                    tell(whole, found);
+                    continue;
+                }
+                for (at, _) in decisions.findings.iter().filter(|(_, hold)| hold.holds_at(position)) {
+                    let finding = &row.findings()[*at as usize];
+                    self.about(row, finding, &names, |subject| {
+                        if let Some(exception) = self.rules.of_finding(subject, Some(&place), self.now) {
+                            tell(exception, 1);
+                        }
+                    });
+                }
+            }
+        }
     }
 }

@@ -22,6 +22,8 @@ const NOW: i64 = 1_790_000_000;
 struct Script {
     key: Mutex<(String, EcdsaKeyPair)>,
     claims: Mutex<Value>,
+    /// What the token endpoint refuses codes with.
+    error: Mutex<Option<&'static str>>,
 }
 
 fn key() -> EcdsaKeyPair {
@@ -43,6 +45,11 @@ impl Script {
                 let (x, y) = key.1.public_key().as_ref()[1..].split_at(32);
                 let [x, y] = [x, y].map(|half| URL_SAFE_NO_PAD.encode(half));
                 json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": key.0, "x": x, "y": y}]})
+            }
+            "/token" if self.error.lock().unwrap().is_some() => {
+                let body = json!({"error": *self.error.lock().unwrap()}).to_string();
+                let headers = [("Content-Type", "application/json")];
+                return Answer { ending: Ending::Close, ..Answer::new(400, &headers, body.as_bytes()) };
             }
             "/token" => {
                 let mut claims = self.claims.lock().unwrap().clone();
@@ -78,7 +85,11 @@ struct Journey {
 
 impl World {
     async fn start() -> Self {
-        let script = Arc::new(Script { key: Mutex::new(("k1".into(), key())), claims: Mutex::default() });
+        let script = Arc::new(Script {
+            key: Mutex::new(("k1".into(), key())),
+            claims: Mutex::default(),
+            error: Mutex::default(),
+        });
         let provider = {
             let script = Arc::clone(&script);
             Registry::start(move |ask| script.answer(ask)).await
@@ -178,6 +189,13 @@ async fn what_proves_nothing_lets_nobody_in() {
         assert!(cookie(&got, "weir_session").is_none() && text(&got).contains("role=\"alert\""), "{name}: {value}");
         let is_named = text(&got).contains("ada") && text(&got).contains("no role here");
         assert_eq!(is_named, name == "groups", "{name}: {value}");
+    }
+    // A code that is used up concerns the person; a secret that is wrong, whoever runs weir.
+    for (error, status) in [("invalid_grant", 403), ("invalid_client", 502)] {
+        world.door.weir.clock.advance(12);
+        let journey = world.set_out("/").await;
+        *world.script.error.lock().unwrap() = Some(error);
+        assert_eq!(world.come_back(&journey, "&code=c").await.status, status, "{error}");
     }
     assert!(world.door.index.sessions().list().unwrap().is_empty());
 }
