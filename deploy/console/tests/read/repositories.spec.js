@@ -21,9 +21,9 @@ async function choose(page, group, value) {
   // A group may be folded away, and so may all but its first choices.
   if (!(await box.isVisible())) await page.locator('summary', { hasText: new RegExp(`^${group}$`) }).last().click()
   if (!(await box.isVisible())) await facet.locator('summary', { hasText: /more$/ }).click()
+  const loaded = page.waitForEvent('load')
   await box.check()
-  const apply = page.getByRole('button', { name: 'Apply' })
-  if (await apply.isVisible()) await apply.click()
+  await loaded
 }
 
 test('1 opens on images in use, of all connected clusters', async ({ page }) => {
@@ -95,8 +95,6 @@ for (const [number, group, parameter, value] of [
 test('7 a label of which the key is chosen offers its values', async ({ page }) => {
   await page.goto('/?image_status=')
   await choose(page, 'Label', 'team')
-  await expect(page.getByRole('list', { name: /filters in force/i })).toContainText('team')
-  await page.waitForLoadState()
   await choose(page, 'Label', 'team=checkout')
   await expect(page).toHaveURL((url) => url.searchParams.getAll('label').join() === 'team,team=checkout')
   expect(await names(page)).toEqual(await listed({ label: 'team=checkout' }))
