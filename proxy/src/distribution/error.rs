@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 use weir_storage::blob::BlobError;
 
+use crate::http::chain;
 use crate::pull::PullError;
 use crate::upstream::UpstreamError;
 
@@ -193,16 +194,6 @@ fn of_upstream(asked: Asked, error: &UpstreamError, relay: bool) -> ApiError {
 }
 
 /// The chain of an error as one text: its cause, without credentials, which no error of ours carries.
-fn cause(error: &dyn std::error::Error) -> Value {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        source = inner.source();
-    }
-    json!({"cause": text})
+fn cause(error: &(dyn std::error::Error + 'static)) -> Value {
+    json!({"cause": chain(error)})
 }

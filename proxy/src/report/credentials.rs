@@ -227,9 +227,10 @@ impl Report {
 
 /// How long from `now` until an instant.
 fn lifetime(end: &str, now: i64) -> Result<i64, Problem> {
-    let end = seconds(end).ok_or_else(|| unusable(format!("expires_at: {end:?} is no instant of RFC 3339")))?;
+    let end =
+        seconds(end).ok_or_else(|| Problem::unusable(format!("expires_at: {end:?} is no instant of RFC 3339")))?;
     if end <= now {
-        return Err(unusable("expires_at: it is over already"));
+        return Err(Problem::unusable("expires_at: it is over already"));
     }
     Ok(end - now)
 }
@@ -259,14 +260,9 @@ fn refused(error: CreateError) -> Problem {
         }
         CreateError::Role(_) => Problem::bad_request(format!("body: {error}")),
         CreateError::Name | CreateError::Cluster(_) | CreateError::ClusterOfRole | CreateError::Lifetime => {
-            unusable(error.to_string())
+            Problem::unusable(error.to_string())
         }
     }
-}
-
-/// The refusal of a wish that is well made and means nothing.
-fn unusable(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
 }
 
 /// The answer where there is nothing to tell.

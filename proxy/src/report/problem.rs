@@ -34,6 +34,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// The refusal of what is well made and means nothing (RFC 9110 section 15.5.21).
+    pub(super) fn unusable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
     /// The same with one more member.
     pub(super) fn with(mut self, name: &str, value: Value) -> Self {
         self.extra[name] = value;

@@ -119,7 +119,7 @@ impl Report {
         parameters.only(&[])?;
         let asked: Asked = parsed(request, MAX_BODY).await?;
         let platform = asked.platform.as_deref().map(str::parse::<Platform>).transpose();
-        let platform = platform.map_err(|error| unusable(format!("platform: {error}")))?;
+        let platform = platform.map_err(|error| Problem::unusable(format!("platform: {error}")))?;
         let request = self.scans.ask(&asked.reference, platform).await.map_err(refused)?;
         let place = format!("/api/v1/scans/{}", request.id);
         let item = self.index.run(move |index| ScanItem::load(index, request)).await?;
@@ -155,12 +155,9 @@ impl Report {
     }
 }
 
-fn unusable(detail: String) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-}
-
 fn refused(refused: RequestRefused) -> Problem {
-    let coded = |failure: FetchReason| unusable(format!("reference: {refused}")).with("code", json!(failure.name()));
+    let coded =
+        |failure: FetchReason| Problem::unusable(format!("reference: {refused}")).with("code", json!(failure.name()));
     match &refused {
         RequestRefused::Reference(_) => coded(FetchReason::BadReference),
         RequestRefused::UnknownUpstream(_) => coded(FetchReason::UnknownUpstream),

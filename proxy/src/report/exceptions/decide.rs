@@ -76,9 +76,9 @@ impl Report {
         why: &str,
         by: &str,
     ) -> Result<Vec<ExceptionItem>, Problem> {
-        let reason = reason(why).map_err(|problem| unusable(format!("reason: {problem}")))?;
+        let reason = reason(why).map_err(|problem| Problem::unusable(format!("reason: {problem}")))?;
         if ids.is_empty() || ids.len() > MAX_TOGETHER {
-            return Err(unusable(format!("ids: 1 to {MAX_TOGETHER} are needed, found {}", ids.len())));
+            return Err(Problem::unusable(format!("ids: 1 to {MAX_TOGETHER} are needed, found {}", ids.len())));
         }
         let (exceptions, now) = (self.exceptions.clone(), self.clock.now());
         let cancelled = Cancelled { at: now, by: by.to_owned(), reason };
@@ -95,14 +95,10 @@ impl Report {
     }
 }
 
-pub(super) fn unusable(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
-}
-
 /// The decisions of a request, or what is wrong with it. Blocks.
 fn check(index: &Index, asked: Vec<NewException>, by: &str, now: i64) -> Result<Vec<Exception>, Problem> {
     if asked.is_empty() || asked.len() > MAX_TOGETHER {
-        return Err(unusable(format!("1 to {MAX_TOGETHER} exceptions are needed, found {}", asked.len())));
+        return Err(Problem::unusable(format!("1 to {MAX_TOGETHER} exceptions are needed, found {}", asked.len())));
     }
     let several = asked.len() > 1;
     let (mut drafts, mut mistakes) = (Vec::with_capacity(asked.len()), Vec::new());
@@ -123,7 +119,7 @@ fn check(index: &Index, asked: Vec<NewException>, by: &str, now: i64) -> Result<
         1 => String::new(),
         count => format!(" (and {} more)", count - 1),
     };
-    Err(unusable(format!("{place}: {problem}{more}")).with("errors", told.into()))
+    Err(Problem::unusable(format!("{place}: {problem}{more}")).with("errors", told.into()))
 }
 
 /// Whether so many more decisions may hold.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::decide::{MAX_TOGETHER, unusable};
+use super::decide::MAX_TOGETHER;
 use super::draft::{MAX_REASON, NewException};
 use crate::auth::Caller;
 use crate::http::Body;
@@ -112,7 +112,7 @@ impl Report {
 fn drafts(body: Value) -> Result<(Vec<NewException>, bool), Problem> {
     let Value::Array(items) = body else { return Ok((vec![member(body, "")?], false)) };
     if items.len() > MAX_TOGETHER {
-        return Err(unusable(format!("at most {MAX_TOGETHER} exceptions at once, found {}", items.len())));
+        return Err(Problem::unusable(format!("at most {MAX_TOGETHER} exceptions at once, found {}", items.len())));
     }
     let drafts = items.into_iter().enumerate().map(|(at, item)| member(item, &format!("[{at}]")));
     Ok((drafts.collect::<Result<_, _>>()?, true))

@@ -9,15 +9,16 @@ use weir_scanner::finding::{Finding, FixState, ImageFindings, Severity};
 use weir_scanner::image::{ImageInventory, ImagePackage, ScanStatus};
 use weir_scanner::oci::Digest;
 use weir_scanner::package::{Ecosystem, Package, PackageType};
-use weir_storage::index::{ClusterSource, FindingsRecord, ImageRecord, WorkloadKey};
+use weir_storage::index::{FindingsRecord, ImageRecord, WorkloadKey};
 
 use super::ask::Ask;
 use super::decision::Decisions;
 use super::facts::OneImage;
 use super::*;
 use crate::report::fleet::{FleetView, Known, RunningImage};
+use crate::report::model::sample::cluster;
 use crate::report::{Parameters, current::Current};
-use crate::workload::{ClusterInventory, ClusterStatus, Freshness, Inventory, Workload};
+use crate::workload::{ClusterInventory, ClusterStatus, Inventory, Workload};
 
 const NOW: i64 = 1_000;
 const ZLIB: &str = "pkg:npm/zlib@1.0.0";
@@ -121,18 +122,7 @@ fn running(namespaces: &[&str]) -> FleetView {
         pods: 1,
         uses: Vec::new(),
     };
-    let status = ClusterStatus {
-        name: "east".into(),
-        source: ClusterSource::Local,
-        freshness: Freshness::Live,
-        synced_at: NOW,
-        first_seen: 0,
-        kubernetes_version: None,
-        agent_version: None,
-        pods: 0,
-        nodes: 0,
-        problems: Vec::new(),
-    };
+    let status = ClusterStatus { synced_at: NOW, ..cluster("east") };
     let workloads = Arc::new(namespaces.iter().map(workload).collect());
     let image = RunningImage {
         known: Known::Unseen(None),

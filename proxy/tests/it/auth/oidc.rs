@@ -48,7 +48,7 @@ impl Script {
             }
             "/token" if self.error.lock().unwrap().is_some() => {
                 let body = json!({"error": *self.error.lock().unwrap()}).to_string();
-                let headers = [("Content-Type", "application/json")];
+                let headers = [("Content-Type", "application/json"), ("Connection", "close")];
                 return Answer { ending: Ending::Close, ..Answer::new(400, &headers, body.as_bytes()) };
             }
             "/token" => {
@@ -63,9 +63,11 @@ impl Script {
             }
             _ => return Answer::new(404, &[], b""),
         };
-        // The body of the request for a token is left unread.
-        let ending = if ask.method == "POST" { Ending::Close } else { Ending::KeepAlive };
-        Answer { ending, ..Answer::new(200, &[("Content-Type", "application/json")], document.to_string().as_bytes()) }
+        // The body of the request for a token is left unread, so no other may follow on its connection.
+        let (ending, connection) =
+            if ask.method == "POST" { (Ending::Close, "close") } else { (Ending::KeepAlive, "keep-alive") };
+        let headers = [("Content-Type", "application/json"), ("Connection", connection)];
+        Answer { ending, ..Answer::new(200, &headers, document.to_string().as_bytes()) }
     }
 }
 

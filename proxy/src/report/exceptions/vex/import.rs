@@ -8,7 +8,7 @@ use serde::Serialize;
 use weir_scanner::exception::{Cancelled, Exception, Rules};
 use weir_storage::index::{AuditEntry, ExceptionChange, Index, VexDocumentRecord};
 
-use super::super::decide::{unusable, within_limit, written};
+use super::super::decide::{within_limit, written};
 use super::plan::{Plan, PlanError, Skipped, said};
 use super::read::{Read, read};
 use crate::clock::rfc3339;
@@ -42,9 +42,9 @@ impl Report {
     ) -> Result<Imported, Problem> {
         let (exceptions, by, now) = (self.exceptions.clone(), by.to_owned(), self.clock.now());
         let import = move |index: &Index| -> Result<_, Problem> {
-            let document = read(&body).map_err(unusable)?;
+            let document = read(&body).map_err(Problem::unusable)?;
             let said = said(&document, index, &by, now).map_err(|error| match error {
-                PlanError::Document(detail) => unusable(detail),
+                PlanError::Document(detail) => Problem::unusable(detail),
                 PlanError::Index(error) => error.into(),
             })?;
             let is_new = |index: &Index| is_newest(&document, index);
