@@ -36,8 +36,13 @@ pub use retention::{RetentionParts, forget_unused};
 pub use view::FleetView;
 pub(in crate::report) use view::{Known, Place, RunningImage, image_of, running_images};
 
-/// The least time between two makings: what changes is shown within a second.
+/// The least time between the beginnings of two makings.
 const PAUSE: Duration = Duration::from_millis(500);
+/// After a making it rests this many times as long as that took, up to [`MOST_REST`]: a large fleet that changes without end leaves the
+/// machine to pulls, and is shown no later than two seconds after it changed.
+const REST: u32 = 4;
+/// The longest rest.
+const MOST_REST: Duration = Duration::from_secs(1);
 /// How often it is made where nothing in the clusters changed: scans end, advisories come, times pass.
 const IDLE: Duration = Duration::from_secs(2);
 /// The same where there is no cluster and nothing changed: an image becomes idle, a finding overdue. Whoever asks sees that at once.
@@ -135,7 +140,9 @@ impl Fleet {
                 Err(_) => maker = Maker::new(&parts),
             }
             self.0.made.send_replace(true);
-            if token.run_until_cancelled(tokio::time::sleep_until(began + PAUSE)).await.is_none() {
+            let rest = (began.elapsed() * REST).min(MOST_REST);
+            let next = (began + PAUSE).max(Instant::now() + rest);
+            if token.run_until_cancelled(tokio::time::sleep_until(next)).await.is_none() {
                 return;
             }
             tokio::select! {

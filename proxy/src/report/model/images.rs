@@ -49,12 +49,12 @@ impl Model {
     pub(in crate::report) fn image_of(&self, digest: &Digest) -> Option<ImageItem> {
         let number = self.number(digest)?;
         let (open, all) = (Filter::default(), Filter { except: Except::All, ..Filter::default() });
-        let selection = Selection::of_one(Question::new(self, &open), number);
+        let selection = Selection::among(Question::new(self, &open), [number]);
         if let Some(selected) = selection.images.first() {
             return Some(self.image_item(&selection, selected));
         }
         // An exception of its repository hides it from lists, not from whoever asks for it.
-        let selection = Selection::of_one(Question::new(self, &all), number);
+        let selection = Selection::among(Question::new(self, &all), [number]);
         selection.images.first().map(|selected| self.image_item(&selection, selected))
     }
 

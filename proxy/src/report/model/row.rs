@@ -3,6 +3,7 @@
 //! Rows are never changed, only replaced; what they share is a number in [`super::texts`]. Invariant: the findings of an image are in
 //! the order of their vulnerabilities, those of one next to each other.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use weir_scanner::finding::Severity;
@@ -200,6 +201,13 @@ impl Sums {
         }));
         sums
     }
+}
+
+/// Where the findings of one vulnerability are among an image's.
+pub(super) fn span(rows: &[FindingRow], vulnerability: u32) -> Range<usize> {
+    let start = rows.partition_point(|row| row.vulnerability < vulnerability);
+    let own = rows[start..].iter().take_while(|row| row.vulnerability == vulnerability);
+    start..start + own.count()
 }
 
 /// The distinct vulnerabilities of findings that are in the order of an image's.

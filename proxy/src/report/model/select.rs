@@ -7,11 +7,12 @@
 //! searched for. It is listed if it is meant under any, with every finding that is meant under any.
 
 use std::collections::HashSet;
-use std::ops::Range;
+use std::convert::Infallible;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use super::except::{Decisions, Hold};
-use super::row::{FindingRow, Presence, Tally, presence, tally};
+use super::row::{FindingRow, Presence, Tally, presence, span, tally};
 use super::search::Found;
 use super::{Image, Model};
 use crate::report::filter::{Except, Filter, LayerChoice};
@@ -175,17 +176,14 @@ impl<'m> Question<'m> {
 
 impl<'m> Selection<'m> {
     pub(super) fn new(question: Question<'m>) -> Self {
-        let (mut images, mut pairs) = (Vec::new(), Vec::new());
-        for number in 0..question.model.images.len() {
-            images.extend(question.select(number as u32, &mut pairs));
-        }
-        Self { question, images, pairs }
+        let all = 0..question.model.images.len() as u32;
+        Self::among(question, all)
     }
 
-    /// One image of the model, if it is meant.
-    pub(super) fn of_one(question: Question<'m>, number: u32) -> Self {
+    /// Those of some images of the model that are meant.
+    pub(super) fn among(question: Question<'m>, numbers: impl IntoIterator<Item = u32>) -> Self {
         let mut pairs = Vec::new();
-        let images = question.select(number, &mut pairs).into_iter().collect();
+        let images = numbers.into_iter().filter_map(|number| question.select(number, &mut pairs)).collect();
         Self { question, images, pairs }
     }
 
@@ -203,6 +201,12 @@ impl<'m> Selection<'m> {
         Sieve::new(&self.question, selected.number).each(self.pairs(selected), self.question.mask, tell);
     }
 
+    /// The same of the findings at some positions.
+    pub(super) fn each_within(&self, selected: &Selected, span: Range<usize>, tell: impl FnMut(usize, &'m FindingRow)) {
+        let sieve = Sieve { span, ..Sieve::new(&self.question, selected.number) };
+        sieve.each(self.pairs(selected), self.question.mask, tell);
+    }
+
     /// Tells those that are meant under one of its repositories.
     pub(super) fn each_of(&self, selected: &Selected, pair: &Pair, tell: impl FnMut(usize, &'m FindingRow)) {
         Sieve::new(&self.question, selected.number).each(&[*pair], self.question.mask, tell);
@@ -213,9 +217,9 @@ impl<'m> Selection<'m> {
         if self.pairs(selected).len() == 1 {
             return true;
         }
-        let mut has = false;
-        self.each_of(selected, pair, |_, row| has |= row.vulnerability == vulnerability);
-        has
+        let rows = self.model().image(selected.number).row.findings();
+        let sieve = Sieve { span: span(rows, vulnerability), ..Sieve::new(&self.question, selected.number) };
+        sieve.try_each(&[*pair], self.question.mask, |_, _| ControlFlow::Break(())).is_break()
     }
 
     /// The distinct vulnerabilities of an image that are meant; `None` where it was not read and matched.
@@ -241,6 +245,8 @@ impl<'m> Selection<'m> {
 /// What of one image's findings is meant.
 struct Sieve<'q, 'm> {
     rows: &'m [FindingRow],
+    /// The positions of those that are looked at.
+    span: Range<usize>,
     known: Presence,
     except: Except,
     found: Option<&'q Found>,
@@ -259,6 +265,7 @@ impl<'q, 'm> Sieve<'q, 'm> {
         let layers = question.layers.as_ref();
         Self {
             rows: row.findings(),
+            span: 0..row.findings().len(),
             known: row.found.as_ref().map_or(0, |found| found.sums.presence),
             except: question.filter.except,
             found: question.found.as_deref(),
@@ -296,7 +303,11 @@ impl<'q, 'm> Sieve<'q, 'm> {
         let has_none = self.except == Except::Excepted && self.decisions.is_none() && !pair.any_state;
         let mut kinds = 0;
         if !has_none {
-            self.each(&[*pair], Presence::MAX, |_, row| kinds |= row.presence());
+            _ = self.try_each(&[*pair], Presence::MAX, |_, row| {
+                kinds |= row.presence();
+                // There are no more.
+                if kinds == self.known { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
         }
         kinds
     }
@@ -310,10 +321,23 @@ impl<'q, 'm> Sieve<'q, 'm> {
 
     /// Tells the findings that are meant under any of some repositories.
     fn each(&self, pairs: &[Pair], mask: Presence, mut tell: impl FnMut(usize, &'m FindingRow)) {
+        _ = self.try_each(pairs, mask, |at, row| {
+            tell(at, row);
+            ControlFlow::<Infallible>::Continue(())
+        });
+    }
+
+    /// The same until it is enough.
+    fn try_each<B>(
+        &self,
+        pairs: &[Pair],
+        mask: Presence,
+        mut tell: impl FnMut(usize, &'m FindingRow) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let mut rows = self.span.clone().zip(&self.rows[self.span.clone()]);
         if self.is_open(pairs) {
             let is_meant = |row: &FindingRow| !row.is_covered() && row.presence() & mask != 0;
-            self.rows.iter().enumerate().filter(|(_, row)| is_meant(row)).for_each(|(at, row)| tell(at, row));
-            return;
+            return rows.filter(|(_, row)| is_meant(row)).try_for_each(|(at, row)| tell(at, row));
         }
         // What of a finding suffices: that it has the text, that its state is asked for.
         let suffices = |has_text: bool, has_state: bool| {
@@ -322,14 +346,14 @@ impl<'q, 'm> Sieve<'q, 'm> {
         let table = [[suffices(false, false), suffices(false, true)], [suffices(true, false), suffices(true, true)]];
         // What is in no finding at all need not be looked for in each.
         if self.found.is_some_and(|found| !found.is_in_findings) && table[0] == [false, false] {
-            return;
+            return ControlFlow::Continue(());
         }
         let excepted = self.excepted();
-        let mut excepted = excepted.iter().peekable();
-        for (at, row) in self.rows.iter().enumerate() {
+        let mut excepted = excepted.iter().skip_while(|at| **at < self.span.start).peekable();
+        rows.try_for_each(|(at, row)| {
             let is_excepted = excepted.next_if(|next| **next == at).is_some();
             if row.is_covered() || row.presence() & mask == 0 {
-                continue;
+                return ControlFlow::Continue(());
             }
             let in_layer = |layers: &Vec<bool>| layers.get(usize::from(row.layer)).copied().unwrap_or_default();
             let has_text = self.found.is_none_or(|found| {
@@ -337,8 +361,9 @@ impl<'q, 'm> Sieve<'q, 'm> {
             });
             let has_state = self.except.takes(is_excepted);
             if self.layers.as_ref().is_none_or(in_layer) && table[usize::from(has_text)][usize::from(has_state)] {
-                tell(at, row);
+                return tell(at, row);
             }
-        }
+            ControlFlow::Continue(())
+        })
     }
 }

@@ -21,17 +21,11 @@ impl Model {
         statistics.scan_statuses = counted(rows().map(|image| image.row.status.name()));
         statistics.image_statuses = counted(rows().map(|image| image.status.name()));
         statistics.scanned_images = rows().filter(|image| image.row.found.is_some()).count() as u64;
-        statistics.repositories = self.count_repositories(&selection);
+        statistics.repositories = mark_repositories(&selection, &mut Distinct::new(self.repositories.len()));
         self.count_workloads(&selection, &mut statistics);
         let counted = self.count_findings(&selection, &mut statistics);
         self.count_excepted(filter, &selection, counted, &mut statistics);
         statistics
-    }
-
-    fn count_repositories(&self, selection: &Selection<'_>) -> u64 {
-        let mut distinct = Distinct::new(self.repositories.len());
-        let pairs = selection.images.iter().flat_map(|selected| selection.pairs(selected));
-        pairs.filter_map(|pair| pair.repository).filter(|number| distinct.is_new(*number)).count() as u64
     }
 
     fn count_workloads(&self, selection: &Selection<'_>, statistics: &mut Statistics) {
@@ -54,8 +48,7 @@ impl Model {
         let mut distinct = Vulnerabilities::new(self.catalog.vulnerabilities.len());
         let (mut work, due) = (Work::default(), DueBefore::new(&self.settings, self.now));
         for selected in &selection.images {
-            selection.each(selected, |_, row| distinct.count(row));
-            selection.work(selected, &due, &mut work);
+            selection.work(selected, &due, &mut work, |row| distinct.count(row));
         }
         let (tally, counted) = distinct.end();
         statistics.vulnerabilities = (statistics.scanned_images > 0).then(|| Counts::from(tally));
@@ -77,29 +70,38 @@ impl Model {
         counted: Distinct,
         statistics: &mut Statistics,
     ) {
-        if self.decided.iter().all(Option::is_none) {
+        // Of an image that no exception speaks of, all that is meant is open.
+        let decided: Vec<u32> =
+            (0..).zip(&self.decided).filter(|(_, decisions)| decisions.is_some()).map(|(number, _)| number).collect();
+        if decided.is_empty() {
             return;
         }
         let [all, open] = [Except::All, Except::Active].map(|except| Filter { except, ..filter.clone() });
-        let select = |filter| Selection::new(Question::with(self, filter, selection.question.found()));
-        let (all, open) = (select(&all), select(&open));
-        let mut known = if filter.except == Except::Active {
-            counted
+        let question = |filter| Question::with(self, filter, selection.question.found());
+        let mut repositories = Distinct::new(self.repositories.len());
+        let mut known = counted;
+        if filter.except == Except::Active {
+            mark_repositories(selection, &mut repositories);
         } else {
-            let mut known = Distinct::new(self.catalog.vulnerabilities.len());
+            let open = Selection::new(question(&open));
+            known = Distinct::new(self.catalog.vulnerabilities.len());
             for selected in &open.images {
                 open.each(selected, |_, row| _ = known.is_new(row.vulnerability));
             }
-            known
-        };
-        // Of an image that no exception speaks of, both show the same.
-        let decided = all.images.iter().filter(|selected| self.decided[selected.number as usize].is_some());
-        for selected in decided {
+            mark_repositories(&open, &mut repositories);
+        }
+        let all = Selection::among(question(&all), decided);
+        for selected in &all.images {
             all.each(selected, |_, row| {
                 statistics.excepted_vulnerabilities += u64::from(known.is_new(row.vulnerability));
             });
         }
-        let (all, open) = (self.count_repositories(&all), self.count_repositories(&open));
-        statistics.excepted_repositories = all.saturating_sub(open);
+        statistics.excepted_repositories = mark_repositories(&all, &mut repositories);
     }
+}
+
+/// Marks the repositories under which images are meant; answers how many were not.
+fn mark_repositories(selection: &Selection<'_>, marked: &mut Distinct) -> u64 {
+    let pairs = selection.images.iter().flat_map(|selected| selection.pairs(selected));
+    pairs.filter_map(|pair| pair.repository).filter(|number| marked.is_new(*number)).count() as u64
 }

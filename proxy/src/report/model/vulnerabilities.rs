@@ -68,8 +68,20 @@ impl Gathered {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     /// Positions among the selection's images.
-    pub(super) images: Vec<u32>,
+    images: Vec<u32>,
     packages: Vec<u32>,
+}
+
+impl Places {
+    /// Adds a finding of the image at a position, images one after the other.
+    pub(super) fn add(&mut self, position: u32, row: &FindingRow) {
+        if self.images.last() != Some(&position) {
+            self.images.push(position);
+        }
+        if self.packages.last() != Some(&row.package) {
+            self.packages.push(row.package);
+        }
+    }
 }
 
 /// What the findings of every vulnerability come to, by its number.
@@ -82,7 +94,7 @@ fn gather(selection: &Selection<'_>) -> Vec<Gathered> {
 }
 
 /// Where each of some vulnerabilities is, in their order.
-pub(super) fn places(selection: &Selection<'_>, numbers: &[u32]) -> Vec<Places> {
+fn places(selection: &Selection<'_>, numbers: &[u32]) -> Vec<Places> {
     const NOT_ASKED: u32 = u32::MAX;
     let mut slots = vec![NOT_ASKED; selection.model().catalog.vulnerabilities.len()];
     for (slot, number) in numbers.iter().enumerate() {
@@ -94,13 +106,7 @@ pub(super) fn places(selection: &Selection<'_>, numbers: &[u32]) -> Vec<Places> 
         selection.each(selected, |_, row| {
             let slot = slots[row.vulnerability as usize];
             if slot != NOT_ASKED {
-                let Places { images, packages } = &mut places[slot as usize];
-                if images.last() != Some(&position) {
-                    images.push(position);
-                }
-                if packages.last() != Some(&row.package) {
-                    packages.push(row.package);
-                }
+                places[slot as usize].add(position, row);
             }
         });
     }

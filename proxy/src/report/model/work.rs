@@ -62,17 +62,27 @@ impl DueBefore {
 }
 
 impl Selection<'_> {
-    /// Adds an image's findings at the workloads that are meant.
-    pub(super) fn work(&self, selected: &Selected, due: &DueBefore, work: &mut Work) {
+    /// Adds an image's findings at the workloads that are meant, and tells each finding that is meant, wherever it is.
+    pub(super) fn work(
+        &self,
+        selected: &Selected,
+        due: &DueBefore,
+        work: &mut Work,
+        mut tell: impl FnMut(&FindingRow),
+    ) {
         let decisions = self.model().decided[selected.number as usize].as_deref();
         let positions: Vec<usize> = self.question.relevant(selected.number).collect();
         if positions.is_empty() {
+            self.each(selected, |_, row| tell(row));
             return;
         }
         // Of what is excepted at some workloads and not at others, those count where it is not.
         let by_place = decisions.filter(|_| self.question.filter.except == Except::Active);
         let Some(decisions) = by_place else {
-            self.each(selected, |_, row| work.count(row, positions.len() as u64, due));
+            self.each(selected, |_, row| {
+                work.count(row, positions.len() as u64, due);
+                tell(row);
+            });
             return;
         };
         let row = &self.model().image(selected.number).row;
@@ -89,6 +99,7 @@ impl Selection<'_> {
             let hold = finding(decisions, at);
             let open = positions.iter().filter(|place| !hold.is_some_and(|hold| hold.holds_at(**place))).count();
             work.count(row, open as u64, due);
+            tell(row);
         });
     }
 }
