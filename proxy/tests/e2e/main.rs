@@ -10,6 +10,7 @@ mod api_server;
 mod cli;
 mod console;
 mod disk;
+mod docs;
 mod format;
 mod kill;
 mod kill_import;
