@@ -164,6 +164,8 @@ impl Help {
         for argument in arguments {
             // `setup|check` stands for each of them.
             let first = argument.split(['|', '\\']).next().unwrap_or_default();
+            // Punctuation of the sentence around it.
+            let first = first.trim_end_matches([',', '.', ']', ')', ':']);
             if let Some(flag) = first.strip_prefix("--") {
                 let flag = format!("--{}", flag.split(['=', '…']).next().unwrap_or_default());
                 if !help.flags.contains(&flag) {
