@@ -76,13 +76,31 @@ impl Page {
             .collect()
     }
 
-    /// Where its links and pictures lead, with the numbers of their lines.
+    /// Its text by paragraphs, since code and links may go on in the next line; with the numbers of their first lines.
+    fn paragraphs(&self) -> Vec<(usize, String)> {
+        let mut found: Vec<(usize, String)> = Vec::new();
+        let mut next = 0;
+        for (number, line) in &self.text {
+            match found.last_mut() {
+                // Each row of a table, and each heading, is for itself.
+                Some((_, text)) if *number == next && !line.is_empty() && !line.starts_with(['|', '#']) => {
+                    text.push(' ');
+                    text.push_str(line);
+                }
+                _ => found.push((*number, line.clone())),
+            }
+            next = number + 1;
+        }
+        found
+    }
+
+    /// Where its links and pictures lead, with the numbers of their paragraphs.
     fn links(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
-        for (number, line) in &self.text {
-            let plain: String = line.split('`').step_by(2).collect();
+        for (number, text) in self.paragraphs() {
+            let plain: String = text.split('`').step_by(2).collect();
             let targets = plain.match_indices("](").map(|(at, mark)| &plain[at + mark.len()..]);
-            found.extend(targets.filter_map(|rest| rest.split_once(')')).map(|(to, _)| (*number, to.to_owned())));
+            found.extend(targets.filter_map(|rest| rest.split_once(')')).map(|(to, _)| (number, to.to_owned())));
         }
         found
     }
@@ -214,8 +232,8 @@ fn every_command_and_flag_exists() {
             let joined = block.join("\n").replace("\\\n", " ");
             lines.extend((*first..).zip(joined.lines().map(str::to_owned)));
         }
-        for (number, line) in &page.text {
-            lines.extend(line.split('`').skip(1).step_by(2).map(|code| (*number, code.to_owned())));
+        for (number, text) in page.paragraphs() {
+            lines.extend(text.split('`').skip(1).step_by(2).map(|code| (number, code.to_owned())));
         }
         for (number, line) in lines {
             for arguments in command_lines(&line).into_iter().filter(|arguments| !arguments.is_empty()) {
