@@ -62,6 +62,9 @@ pub(in crate::report) use work::Work;
 /// Questions at work at the same time: fewer than the index lets in, so that pulls, which read it too, do not wait behind lists.
 static QUESTIONS: Semaphore = Semaphore::const_new(4);
 
+/// For how long a model stands where nothing but the time changes.
+const CURRENT_SECONDS: i64 = 5;
+
 /// What a [`Model`] is made from.
 struct ModelParts {
     catalog: Arc<Catalog>,
@@ -107,6 +110,8 @@ pub(in crate::report) struct Model {
     now: i64,
     /// Until when no exception expires.
     decided_until: Option<i64>,
+    /// Until when no image is retired.
+    used_until: Option<i64>,
 }
 
 /// An image as it is used.
@@ -146,6 +151,10 @@ impl Model {
                 model.users.push(u32::try_from(firsts[*cluster] + index).unwrap_or(u32::MAX));
             }
             let (status, last_run) = used(&row, running, model.view.inventory.at, model.settings.idle_seconds, now);
+            if let ImageStatus::Idle = status {
+                let retired_at = last_used(&row).saturating_add(model.settings.idle_seconds).saturating_add(1);
+                model.used_until = Some(model.used_until.map_or(retired_at, |until| until.min(retired_at)));
+            }
             model.by_digest.insert(row.digest, u32::try_from(model.images.len()).unwrap_or(u32::MAX));
             model.images.push(Image { row, status, last_run, users: start..model.users.len() });
         }
@@ -174,6 +183,14 @@ impl Model {
     /// When it was made, seconds since the epoch.
     pub(in crate::report) fn now(&self) -> i64 {
         self.now
+    }
+
+    /// Whether it still stands at `now` (seconds since the epoch): no exception expired since, no image was retired, and what became
+    /// overdue did so [`CURRENT_SECONDS`] ago at most.
+    fn is_current(&self, now: i64) -> bool {
+        let age = now.saturating_sub(self.now);
+        let changes_at = [self.decided_until, self.used_until].into_iter().flatten().min();
+        (0..CURRENT_SECONDS).contains(&age) && changes_at.is_none_or(|at| now < at)
     }
 
     /// The number of an image, by its manifest's digest.
@@ -244,9 +261,13 @@ fn used(
     if running.is_some() {
         return (ImageStatus::Running, Some(at));
     }
-    let last = row.last_pulled.max(row.last_run).unwrap_or(row.first_seen);
-    let is_idle = now.saturating_sub(last) <= idle_seconds;
+    let is_idle = now.saturating_sub(last_used(row)) <= idle_seconds;
     (if is_idle { ImageStatus::Idle } else { ImageStatus::Retired }, row.last_run)
+}
+
+/// When an image that does not run was used last, seconds since the epoch.
+fn last_used(row: &ImageRow) -> i64 {
+    row.last_pulled.max(row.last_run).unwrap_or(row.first_seen)
 }
 
 impl Report {

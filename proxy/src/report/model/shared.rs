@@ -104,7 +104,7 @@ impl Shared {
     pub(in crate::report) fn refresh(&self, index: &Index, rules: Arc<Rules>, now: i64) -> Result<(), IndexError> {
         let Shown { model, read_to } = self.shown();
         let is_read = read_to == Some(index.recent().next());
-        if is_read && model.now() == now && model.rules.revision() == rules.revision() {
+        if is_read && model.is_current(now) && model.rules.revision() == rules.revision() {
             return Ok(());
         }
         let mut making = self.making();
@@ -117,7 +117,7 @@ impl Shared {
         } else if making.keeper.is_behind(index) {
             making.keeper.follow(index, Effort::Little)?;
         }
-        if decided || making.keeper.has_changed() || self.model().now() != now {
+        if decided || making.keeper.has_changed() || !self.model().is_current(now) {
             self.show(&mut making, now);
         }
         Ok(())
