@@ -19,7 +19,7 @@ pub enum Source {
 pub(crate) fn web_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("expected a URL: {error}"))?;
     if !matches!(url.scheme(), "https" | "http") {
-        return Err("expected https, or http to a loopback address".to_owned());
+        return Err("expected an https or http URL".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a URL must not hold a user name or password".to_owned());

@@ -17,7 +17,7 @@ pub struct Place {
 }
 
 /// One mistake or warning. Displays as one line, such as
-/// `weir.toml:12: upstream[0].url: expected https, or http to a loopback address`.
+/// `weir.toml:12: upstream[0].url: expected an https or http URL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The path of the key, such as `upstream[0].url`; empty when the text itself cannot be read.

@@ -57,7 +57,7 @@ level = "inof"
             "weir.toml:7: data.blob_budget: must be over 0",
             "weir.toml:8: data.blob_budgte: unknown key; did you mean blob_budget?",
             "weir.toml:11: upstream[0].name: \"library\" could be a part of a repository's name; expected a host with a dot or a port, or localhost",
-            "weir.toml:14: upstream[1].url: expected https, or http to a loopback address",
+            "weir.toml:14: upstream[1].url: expected an https or http URL",
             "weir.toml:15: upstream[2].url: missing; only known for docker.io, ghcr.io, quay.io, registry.k8s.io, gcr.io, public.ecr.aws, mcr.microsoft.com",
             "weir.toml:17: upstream[2].tag_ttl: expected text in quotes, found a number",
             "weir.toml:22: upstream[3].redirect_hosts[1]: \"169.254.169.254\" holds link-local addresses, which are never allowed",
@@ -68,7 +68,7 @@ level = "inof"
             "weir.toml:30: report.due.low: must be over 0, or \"off\"",
             "weir.toml:32: auth.anonymous: expected \"auto\" or \"none\" or \"viewer\" or \"editor\" or \"administrator\", found \"admin\"",
             "weir.toml:33: auth.protect_metrics: expected true or false, found text",
-            "weir.toml:35: log.level: expected a level (error, warn, info, debug, trace or off), or levels per module as in \"info,weir::upstream=debug\", found \"inof\"",
+            "weir.toml:35: log.level: expected a level (error, warn, info, debug, trace or off), or levels per module as in \"info,weir_proxy::upstream=debug\", found \"inof\"",
         ],
     );
 }

@@ -63,7 +63,7 @@ const LAST: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data directory cannot be used.
-    #[error("the data directory {path} cannot be used: {source}")]
+    #[error("the data directory {path} cannot be used")]
     Data {
         /// The directory.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum StartError {
     #[error(transparent)]
     Blobs(#[from] weir_storage::blob::BlobError),
     /// An upstream's settings cannot be used.
-    #[error("upstream {name}: {source}")]
+    #[error("upstream {name}")]
     Upstream {
         /// The upstream.
         name: String,
@@ -85,7 +85,7 @@ pub enum StartError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A listener cannot be bound.
-    #[error("{key} {address} cannot be listened on: {source}")]
+    #[error("{key} {address} cannot be listened on")]
     Listen {
         /// The setting.
         key: &'static str,
@@ -95,25 +95,25 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The certificate or its key cannot be used.
-    #[error("listen.tls: {0}")]
+    #[error("listen.tls")]
     Tls(#[from] crate::http::TlsError),
     /// The advisories' source cannot be used.
-    #[error("advisory.source: {0}")]
+    #[error("advisory.source")]
     Advisories(#[from] crate::advisory::SourceError),
     /// A webhook's settings cannot be used.
     #[error("webhook {0}")]
     Webhook(#[from] crate::notify::InvalidWebhook),
     /// The instruments cannot be registered.
-    #[error("metrics: {0}")]
+    #[error("metrics")]
     Metrics(#[from] prometheus::Error),
     /// The cluster cannot be reached as it is configured.
-    #[error("cluster.kubernetes: {0}")]
+    #[error("cluster.kubernetes")]
     Kubernetes(#[from] crate::workload::client::ClientError),
     /// The authorities of the OpenID Connect provider cannot be used.
-    #[error("auth.oidc: {0}")]
+    #[error("auth.oidc")]
     Provider(#[from] crate::upstream::InvalidUpstream),
     /// The header that names the node is none.
-    #[error("cluster.node_header: {0}")]
+    #[error("cluster.node_header")]
     NodeHeader(#[from] hyper::header::InvalidHeaderName),
 }
 

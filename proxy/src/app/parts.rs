@@ -1,6 +1,8 @@
 //! Turns pieces of the configuration into the settings of each part.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,12 +42,13 @@ pub(super) const SCAN_MEMORY: usize = 64 << 20;
 /// Layers read at once. Each takes two threads; more would only share the same processors.
 pub(super) const READERS: usize = 2;
 
-/// Opens the index of a data directory, which is made where it is missing.
+/// Opens the index of a data directory, which is made where it is missing: for weir's own user alone, as it holds private images.
 ///
 /// # Errors
 /// The directory cannot be made, or the index cannot be opened.
 pub fn open_index(data: &Path) -> Result<Index, StartError> {
-    std::fs::create_dir_all(data).map_err(|source| StartError::Data { path: data.to_owned(), source })?;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|source| StartError::Data { path: data.to_owned(), source })?;
     Ok(Index::open(&data.join("index"))?)
 }
 

@@ -82,6 +82,6 @@ impl Problem {
 impl From<IndexError> for Problem {
     fn from(error: IndexError) -> Self {
         tracing::error!(%error, "the report could not be read");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the index could not be read")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the index could not be read or written")
     }
 }

@@ -166,7 +166,7 @@ fn refused(refused: RequestRefused) -> Problem {
         }
         RequestRefused::Index(_) => {
             tracing::error!(error = %refused, "a scan request could not be kept");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the index could not be read")
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the index could not be read or written")
         }
     }
 }
