@@ -103,6 +103,8 @@ tables! {
     WorkloadLife = "workload_life",
     /// (manifest digest, cluster, namespace, group, kind, name): the second order of it.
     ImageLife = "image_life",
+    /// (cluster, node) → what the node last told of how it pulls.
+    NodeChecks = "node_checks",
     /// number → one pull.
     Pulls = "pulls",
     /// (digest asked for, number): an image's pulls.

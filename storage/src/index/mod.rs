@@ -32,6 +32,7 @@ mod layer;
 mod life;
 mod link;
 mod manifest;
+mod node_check;
 mod pull;
 mod recent;
 mod record;
@@ -76,6 +77,7 @@ pub use layer::{LayerOutcome, Layers};
 pub use life::{Life, LifeRecord, WorkloadKey};
 pub use link::{LinkKind, LinkRecord, Links};
 pub use manifest::{ChildKind, ChildLink, ManifestPut, ManifestRecord, Manifests};
+pub use node_check::{NodeCheckRecord, NodeChecks, NodeFinding, NodeFindingLevel};
 pub use pull::{InvalidPullCursor, PullCursor, PullNode, PullPage, PullRecord, Pulls};
 use recent::RecentRing;
 pub use recent::{Changed, Changes, Recent};
@@ -246,6 +248,11 @@ impl Index {
     /// When a workload had an image.
     pub fn life(&self) -> Life<'_> {
         Life::new(self)
+    }
+
+    /// What nodes told of how they pull.
+    pub fn node_checks(&self) -> NodeChecks<'_> {
+        NodeChecks::new(self)
     }
 
     /// Which node asked for which image.

@@ -17,6 +17,7 @@ mod import;
 mod layer;
 mod life;
 mod manifest;
+mod node_check;
 mod pull;
 #[cfg(test)]
 mod samples;

@@ -21,7 +21,9 @@ use weir_scanner::package::{Distribution, Ecosystem, Package, PackageType, Sourc
 use weir_scanner::risk::{Risk, RiskKind};
 
 use self::decision::{audit_entry, cancelled, exceptions, vex_document};
-use self::workload::{cluster, cluster_objects, pull, scan_requests, sessions, token, webhook, webhook_delivery};
+use self::workload::{
+    cluster, cluster_objects, node_check, pull, scan_requests, sessions, token, webhook, webhook_delivery,
+};
 use super::*;
 use crate::index::cve::CveRatings;
 use crate::index::*;
@@ -426,6 +428,7 @@ fn every_sample_reads_as_what_it_was_written_from() {
         check(name, 1, &object);
     }
     check("life", 1, &LifeRecord { first_seen: -1, last_seen: 1_700_000_000 });
+    check("node-check", 1, &node_check());
     check("pull", 1, &pull());
     check("token", 1, &token());
     for (name, session) in sessions() {
@@ -470,6 +473,7 @@ fn read_as_all(bytes: &[u8]) {
     read::<ClusterRecord>(bytes);
     read::<ClusterObject>(bytes);
     read::<LifeRecord>(bytes);
+    read::<NodeCheckRecord>(bytes);
     read::<PullRecord>(bytes);
     read::<TokenRecord>(bytes);
     read::<SessionRecord>(bytes);
@@ -490,7 +494,7 @@ proptest! {
 
     #[test]
     fn a_damaged_row_gives_a_value_or_an_error(
-        record in 0..6_usize,
+        record in 0..7_usize,
         at in any::<proptest::sample::Index>(),
         byte in any::<u8>(),
         cut in any::<proptest::sample::Index>(),
@@ -501,6 +505,7 @@ proptest! {
             2 => encode(&advisory()),
             3 => encode(&findings()),
             4 => encode(&pull()),
+            5 => encode(&node_check()),
             _ => encode(&cluster_objects()[0].1),
         };
         let at = at.index(bytes.len());

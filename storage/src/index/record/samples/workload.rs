@@ -1,12 +1,13 @@
-//! Values of the samples of what clusters hold, pulls, tokens, sessions and requests to scan.
+//! Values of the samples of what clusters hold, checks of nodes, pulls, tokens, sessions and requests to scan.
 
 use weir_scanner::oci::{Digest, Repository, Tag};
 
 use super::sha512;
 use crate::index::{
-    ClusterObject, ClusterRecord, ClusterSource, ContainerKind, ContainerRecord, ContainerState, Labels, NodeRecord,
-    OwnerRecord, OwnerReference, PodRecord, PullNode, PullRecord, ScanRequestRecord, ScanRequestState, SessionOrigin,
-    SessionRecord, TokenRecord, TokenRole, WatchedKind, WebhookDelivery, WebhookFailure, WebhookRecord,
+    ClusterObject, ClusterRecord, ClusterSource, ContainerKind, ContainerRecord, ContainerState, Labels,
+    NodeCheckRecord, NodeFinding, NodeFindingLevel, NodeRecord, OwnerRecord, OwnerReference, PodRecord, PullNode,
+    PullRecord, ScanRequestRecord, ScanRequestState, SessionOrigin, SessionRecord, TokenRecord, TokenRole, WatchedKind,
+    WebhookDelivery, WebhookFailure, WebhookRecord,
 };
 
 pub(super) fn cluster() -> ClusterRecord {
@@ -68,6 +69,23 @@ pub(super) fn cluster_objects() -> Vec<(&'static str, ClusterObject)> {
         ("cluster-node", ClusterObject::Node(node)),
         ("cluster-owner", ClusterObject::Owner(record)),
     ]
+}
+
+pub(super) fn node_check() -> NodeCheckRecord {
+    let finding =
+        |level, code: &str| NodeFinding { level, code: code.into(), detail: "no file of containerd's names it".into() };
+    NodeCheckRecord {
+        at: 1_700_000_000,
+        since: 1_600_000_000,
+        runtime: "containerd".into(),
+        version: Some("1.6.20".into()),
+        config_path: Some("/etc/containerd/certs.d".into()),
+        through_weir: false,
+        findings: vec![
+            finding(NodeFindingLevel::Error, "config_path_missing"),
+            finding(NodeFindingLevel::Warning, "restart_needed"),
+        ],
+    }
 }
 
 pub(super) fn pull() -> PullRecord {
