@@ -31,8 +31,8 @@ use crate::metrics::Metrics;
 use crate::notify::{Notifier, NotifierParts, NotifyPace};
 use crate::pull::{Puller, PullerParts};
 use crate::report::{
-    Agents, EventStreams, ExceptionGaugeParts, Exceptions, Fleet, FleetParts, NoticesParts, Report, ReportParts,
-    RetentionParts, count_exceptions, forget_unused, gather_notices,
+    Agents, EventStreams, ExceptionGaugeParts, Exceptions, Fleet, FleetParts, NodeChecks, NoticesParts, Report,
+    ReportParts, RetentionParts, count_exceptions, forget_unused, gather_notices,
 };
 use crate::scan::{FetchBudget, ScanRequestParts, ScanRequests, Scanner, ScannerParts};
 use crate::tasks::Tasks;
@@ -221,6 +221,7 @@ impl App {
         let local = parts::watch_local(&config, &clusters, &index, &tasks, &clock, overrides.watch).await?;
         let unseen = Unseen::new(puller.clone(), scanner.clone(), tasks.clone(), clock.clone());
         let exceptions = index.run(Exceptions::load).await?;
+        let checks = index.run(NodeChecks::load).await?;
         let fleet = Fleet::new(parts::due(&config.report), config.report.idle_after);
         metrics.advisory.runs_by({
             let fleet = fleet.clone();
@@ -266,7 +267,8 @@ impl App {
             access,
             refresh,
             scans: requests.clone(),
-            agents: Agents::new(index.clone(), clock.clone(), intake),
+            agents: Agents::new(index.clone(), clock.clone(), intake, checks.clone()),
+            checks: checks.clone(),
             exceptions: exceptions.clone(),
             notifier: notifier.clone(),
             public_url: config.report.public_url.clone(),
@@ -312,6 +314,8 @@ impl App {
             fleet.run(FleetParts {
                 clusters,
                 index: index.clone(),
+                checks,
+                pull_retention: config.report.pull_retention,
                 exceptions: exceptions.clone(),
                 blobs: blobs.clone(),
                 unseen,

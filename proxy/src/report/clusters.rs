@@ -10,6 +10,7 @@ use weir_storage::index::ClusterSource;
 use super::filter::WorkloadFilter;
 use super::fleet::{FleetView, running_images};
 use super::list::{Page, limit};
+use super::nodes::{StateCounts, counts};
 use super::problem::Problem;
 use super::resources::{WorkloadCursor, WorkloadName};
 use super::{Parameters, Report};
@@ -33,6 +34,9 @@ pub(super) struct ClusterItem {
     kubernetes_version: Option<String>,
     agent_version: Option<String>,
     nodes: usize,
+    /// How many nodes pull through weir (`through_weir`), go past it (`bypasses`), and of how many it is not known (`unknown`). Those that
+    /// told a check and that the cluster does not have are among them.
+    node_states: BTreeMap<&'static str, u64>,
     pods: usize,
     workloads: usize,
     namespaces: Vec<String>,
@@ -71,11 +75,12 @@ impl Report {
         let (filter, limit) = (WorkloadFilter::parse(parameters)?, limit(parameters)?);
         let (view, now) = (self.fleet.view(), self.clock.now());
         let after = parameters.get("cursor");
+        let states = counts(&view.nodes);
         let is_meant = |name: &str| filter.takes_cluster(name) && after.is_none_or(|after| name > after);
         let mut items: Vec<_> = (0..view.inventory.clusters.len())
             .filter(|at| is_meant(&view.inventory.clusters[*at].status.name))
             .take(limit + 1)
-            .map(|at| cluster(&view, at, now))
+            .map(|at| cluster(&view, at, &states, now))
             .collect();
         let more = items.len() > limit;
         items.truncate(limit);
@@ -105,7 +110,13 @@ impl Report {
         let name = name.to_owned();
         let removed = name.clone();
         // From here on its agent, should it come back, is asked for a new snapshot.
-        self.index.run(move |index| index.clusters().remove(&removed)).await?;
+        let checks = self.checks.clone();
+        self.index
+            .run(move |index| {
+                index.clusters().remove(&removed)?;
+                checks.remove_cluster(&removed)
+            })
+            .await?;
         self.clusters.remove(&name);
         self.audit(&caller.name, "cluster.remove", &name, "").await;
         let mut response = Response::new(empty());
@@ -149,7 +160,7 @@ impl Report {
     }
 }
 
-fn cluster(view: &FleetView, at: usize, now: i64) -> ClusterItem {
+fn cluster(view: &FleetView, at: usize, states: &BTreeMap<&str, StateCounts>, now: i64) -> ClusterItem {
     let cluster = &view.inventory.clusters[at];
     let status = &cluster.status;
     let images: BTreeSet<_> = cluster.workloads.iter().flat_map(running_images).collect();
@@ -176,6 +187,7 @@ fn cluster(view: &FleetView, at: usize, now: i64) -> ClusterItem {
         kubernetes_version: status.kubernetes_version.clone(),
         agent_version: status.agent_version.clone(),
         nodes: status.nodes,
+        node_states: states.get(status.name.as_str()).copied().unwrap_or_default().each().collect(),
         pods: status.pods,
         workloads: cluster.workloads.len(),
         namespaces: namespaces.into_iter().collect(),

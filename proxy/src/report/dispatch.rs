@@ -50,6 +50,10 @@ impl Report {
             // Agents have a token of their own, so what the report shows to whom is not asked.
             Endpoint::AgentDeltas => return self.agents.take(place, Message::Deltas, request).await,
             Endpoint::AgentSnapshot => return self.agents.take(place, Message::Snapshot, request).await,
+            Endpoint::AgentNode => {
+                let node = places.get(1).map(String::as_str).unwrap_or_default();
+                return self.agents.take_check(place, node, request).await;
+            }
             _ => self.admit(route, &self.asking(request.headers(), request.uri(), connection)).await?,
         };
         let request = guarded(route, &caller, request).await?;
@@ -185,6 +189,9 @@ impl Report {
             Endpoint::Facets => self.facets(&parameters).await,
             Endpoint::Layer => self.layer(parse_digest(place)?, &parameters).await,
             Endpoint::Me => self.me(caller, &parameters),
+            Endpoint::Nodes => {
+                list!(self, request, parameters, "nodes", |report, asked| report.list_nodes(&asked))
+            }
             Endpoint::OpenApi => openapi::answer(),
             Endpoint::Pulls => list!(self, request, parameters, "pulls", |report, asked| report.pulls(&asked).await),
             Endpoint::Repositories => {

@@ -27,6 +27,7 @@ mod images;
 mod layer;
 mod list;
 mod model;
+mod nodes;
 mod notices;
 mod openapi;
 mod origin;
@@ -74,6 +75,7 @@ pub use exceptions::{ExceptionGaugeParts, Exceptions, count_exceptions};
 pub use fleet::{Due, Fleet, FleetParts, FleetView, RetentionParts, forget_unused};
 pub(crate) use format::columns;
 pub use format::{Format, Terminal, render, table};
+pub use nodes::NodeChecks;
 pub use notices::{NoticesParts, gather_notices};
 pub use route::{RouteLine, routes};
 pub use settings::{Anonymous, ReportAccess, ReportAccessParts};
@@ -91,6 +93,7 @@ pub struct Report {
     refresh: Arc<dyn Fn() + Send + Sync>,
     scans: ScanRequests,
     agents: Agents,
+    checks: NodeChecks,
     exceptions: Exceptions,
     notifier: Notifier,
     public_url: Option<Url>,
@@ -117,6 +120,8 @@ pub struct ReportParts {
     pub scans: ScanRequests,
     /// Takes what agents report.
     pub agents: Agents,
+    /// What nodes told of themselves.
+    pub checks: NodeChecks,
     /// What was decided.
     pub exceptions: Exceptions,
     /// The webhooks.
@@ -131,7 +136,7 @@ impl Report {
     /// The service over these parts.
     pub fn new(parts: ReportParts) -> Self {
         let ReportParts { index, clock, fleet, clusters, stale_after, access, .. } = parts;
-        let ReportParts { refresh, scans, agents, exceptions, notifier, public_url, streams, .. } = parts;
+        let ReportParts { refresh, scans, agents, checks, exceptions, notifier, public_url, streams, .. } = parts;
         Self {
             index,
             clock,
@@ -142,6 +147,7 @@ impl Report {
             refresh,
             scans,
             agents,
+            checks,
             exceptions,
             notifier,
             public_url,

@@ -17,6 +17,7 @@ use weir_scanner::verdict::SeverityCounts;
 use weir_storage::index::{AliasKind, ContainerKind, TokenRole};
 
 use super::image::{UNSEEN_KIND, kind_name};
+use super::nodes::NodeState;
 
 /// A schema for each of some enums: one of the words it is written as.
 macro_rules! words {
@@ -72,6 +73,27 @@ words! {
     }
     /// Where a workload names a container.
     ContainerKindName("ContainerKind") = ContainerKind { Container, Init, Sidecar, Ephemeral, Volume }
+}
+
+/// Whether a node pulls through weir.
+#[derive(Debug)]
+pub(super) struct NodeStateName;
+
+impl NodeStateName {
+    /// Every word.
+    pub(super) fn all() -> Vec<Value> {
+        NodeState::ALL.map(|state| Value::from(state.name())).to_vec()
+    }
+}
+
+impl JsonSchema for NodeStateName {
+    fn schema_name() -> Cow<'static, str> {
+        "NodeState".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": Self::all() })
+    }
 }
 
 /// A word as it is written.

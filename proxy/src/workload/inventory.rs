@@ -10,6 +10,7 @@ use std::sync::Arc;
 use weir_storage::index::{Changed, Index, IndexError};
 
 use super::clusters::{ClusterStatus, Clusters};
+use super::nodes::ClusterNodes;
 use super::resolve::Resolver;
 use super::usage::Workload;
 
@@ -20,6 +21,8 @@ pub struct ClusterInventory {
     pub status: ClusterStatus,
     /// Its workloads, in the order of their keys.
     pub workloads: Arc<Vec<Workload>>,
+    /// What runs on its nodes.
+    pub nodes: Arc<ClusterNodes>,
 }
 
 /// What runs where.
@@ -52,7 +55,7 @@ pub struct InventoryMaker {
     resolver: Resolver,
     /// Where reading what changed in the index goes on.
     read_to: u64,
-    last: BTreeMap<String, Arc<Vec<Workload>>>,
+    last: BTreeMap<String, (Arc<Vec<Workload>>, Arc<ClusterNodes>)>,
 }
 
 impl InventoryMaker {
@@ -80,16 +83,19 @@ impl InventoryMaker {
         }
         let mut last = BTreeMap::new();
         for (name, groups) in self.clusters.groups(|name| self.last.contains_key(name)) {
-            let workloads = match groups {
-                Some(groups) => Arc::new(groups.workloads(&name, &self.index, &mut self.resolver)?),
+            let known = match groups {
+                Some(groups) => {
+                    let (workloads, nodes) = groups.workloads(&name, &self.index, &mut self.resolver)?;
+                    (Arc::new(workloads), Arc::new(nodes))
+                }
                 None => self.last.get(&name).cloned().unwrap_or_default(),
             };
-            last.insert(name, workloads);
+            last.insert(name, known);
         }
         self.last = last;
-        let clusters = self.clusters.statuses(now).into_iter().map(|status| ClusterInventory {
-            workloads: self.last.get(&status.name).cloned().unwrap_or_default(),
-            status,
+        let clusters = self.clusters.statuses(now).into_iter().map(|status| {
+            let (workloads, nodes) = self.last.get(&status.name).cloned().unwrap_or_default();
+            ClusterInventory { status, workloads, nodes }
         });
         Ok(Inventory { clusters: clusters.collect(), nodes: Arc::new(self.nodes()), at: now })
     }

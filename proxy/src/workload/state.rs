@@ -238,10 +238,6 @@ impl ClusterState {
         self.objects.nodes.iter().map(|(name, node)| (name.as_ref(), node))
     }
 
-    pub(super) fn node(&self, name: &str) -> Option<&Node> {
-        self.objects.nodes.get(name)
-    }
-
     pub(super) fn owner(&self, kind: WatchedKind, namespace: &Arc<str>, reference: &OwnerReference) -> Option<&Owner> {
         let name = (Arc::clone(namespace), Box::from(reference.name.as_str()));
         // One of the same name that came after the one that is meant owns other pods.

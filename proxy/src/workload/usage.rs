@@ -10,6 +10,7 @@ use weir_scanner::oci::{Platform, Reference};
 use weir_storage::index::{ContainerKind, ContainerState, Index, IndexError, WorkloadKey};
 
 use super::image_id::ImageId;
+use super::nodes::{ClusterNodes, Placed, Placing};
 use super::owner::{self, Controller};
 use super::resolve::{Content, Question, Resolver};
 use super::state::{ClusterState, SharedLabels, Status, Template};
@@ -94,6 +95,8 @@ struct Group {
     status: Arc<Status>,
     platform: Option<Platform>,
     pods: u32,
+    /// Whether nothing of them will run any more.
+    has_ended: bool,
 }
 
 /// The groups of a cluster's pods: taken while the cluster's state is held, worked on after.
@@ -101,6 +104,7 @@ struct Group {
 pub(super) struct Groups {
     workloads: Vec<(Arc<str>, Controller)>,
     groups: Vec<Group>,
+    placed: Placed,
 }
 
 impl Groups {
@@ -110,6 +114,7 @@ impl Groups {
         let mut by_owner: HashMap<(*const u8, &str, &str), usize> = HashMap::new();
         let mut by_name: HashMap<(Arc<str>, String, String, String), usize> = HashMap::new();
         let mut groups: Vec<Group> = Vec::new();
+        let mut placing = Placing::begin(state);
         let mut alike: HashMap<(usize, *const Template, *const Status, Option<&Platform>), usize> = HashMap::new();
         for (name, pod) in state.pods() {
             let owner = owner::of(pod);
@@ -131,8 +136,8 @@ impl Groups {
                 }
                 index
             });
-            let platform =
-                pod.node.as_deref().and_then(|node| state.node(node)).and_then(|node| node.platform.as_ref());
+            let node = placing.node_of(pod);
+            let platform = node.and_then(|node| placing.platform(node));
             let key = (workload, Arc::as_ptr(&pod.template), Arc::as_ptr(&pod.status), platform);
             let group = *alike.entry(key).or_insert_with(|| {
                 groups.push(Group {
@@ -141,21 +146,26 @@ impl Groups {
                     status: Arc::clone(&pod.status),
                     platform: platform.cloned(),
                     pods: 0,
+                    has_ended: has_ended(&pod.template, &pod.status),
                 });
                 groups.len() - 1
             });
             groups[group].pods += 1;
+            if let Some(node) = node {
+                placing.put(node, pod, group, groups[group].has_ended);
+            }
         }
-        Self { workloads, groups }
+        Self { workloads, groups, placed: placing.end() }
     }
 
-    /// The workloads of the cluster `name`, with what each use of an image leads to, in the order of their keys. Blocks.
+    /// The workloads of the cluster `name`, with what each use of an image leads to, in the order of their keys, and what runs on its
+    /// nodes. Blocks.
     pub(super) fn workloads(
         self,
         name: &str,
         index: &Index,
         resolver: &mut Resolver,
-    ) -> Result<Vec<Workload>, IndexError> {
+    ) -> Result<(Vec<Workload>, ClusterNodes), IndexError> {
         let mut workloads: Vec<Workload> = self
             .workloads
             .into_iter()
@@ -174,11 +184,12 @@ impl Groups {
             .collect();
         let own: Vec<usize> = workloads.iter().map(|workload| workload.labels.len()).collect();
         let mut uses: HashMap<UseKey, usize> = HashMap::new();
+        let (mut images, mut of_groups) = (Vec::new(), Vec::with_capacity(self.groups.len()));
         for group in self.groups {
+            let first = images.len();
             let workload = &mut workloads[group.workload];
             workload.pods += group.pods;
             add_labels(&mut workload.labels, own[group.workload], &group.template.labels);
-            let ended = has_ended(&group);
             for ((container, kind, image), (image_id, state)) in group.template.containers.iter().zip(&group.status.0) {
                 let key = UseKey {
                     workload: group.workload,
@@ -199,16 +210,20 @@ impl Groups {
                     }
                 };
                 let used = &mut workload.uses[at];
-                used.active |= !ended && used.content != Content::Pending;
+                used.active |= !group.has_ended && used.content != Content::Pending;
                 *count(&mut used.states, *state) += group.pods;
+                if let (false, Content::Image(digest) | Content::Unseen(digest)) = (group.has_ended, &used.content) {
+                    images.push((*digest, Arc::clone(image)));
+                }
             }
+            of_groups.push(first..images.len());
         }
         for workload in &mut workloads {
             workload.uses.sort_by(|a, b| (a.kind, &a.container, &a.image_id).cmp(&(b.kind, &b.container, &b.image_id)));
             workload.labels.sort();
         }
         workloads.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(workloads)
+        Ok((workloads, self.placed.with(of_groups, images)))
     }
 }
 
@@ -240,8 +255,8 @@ fn count(states: &mut StateCounts, state: ContainerState) -> &mut u32 {
 }
 
 /// Whether nothing of a pod will run any more: all its own containers have ended.
-fn has_ended(group: &Group) -> bool {
-    let mut own = group.template.containers.iter().zip(&group.status.0);
+fn has_ended(template: &Template, status: &Status) -> bool {
+    let mut own = template.containers.iter().zip(&status.0);
     own.all(|((_, kind, _), (_, state))| *kind != ContainerKind::Container || *state == ContainerState::Completed)
 }
 

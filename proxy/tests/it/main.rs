@@ -17,6 +17,7 @@ mod herd;
 mod kubernetes;
 mod lying;
 mod mirror;
+mod nodes;
 mod pulls;
 mod report;
 mod scan;

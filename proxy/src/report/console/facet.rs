@@ -137,6 +137,7 @@ fn title(parameter: &str) -> &str {
         "q" => "Search",
         "pulled" => "Pulled",
         "ran" => "Ran",
+        "state" => "State",
         other => other,
     })
 }
@@ -150,6 +151,7 @@ fn words(parameter: &str, value: &str) -> String {
         ("except", "excepted") => "only excepted".to_owned(),
         ("except", "all") => "all, excepted too".to_owned(),
         ("scan_status", status) => super::shown::scan_state(status).word.to_owned(),
+        ("state", state) => super::shown::plain(state),
         ("layer", digest) => super::shown::short(digest).to_owned(),
         _ => value.to_owned(),
     }

@@ -50,6 +50,7 @@ pub(super) enum Screen {
     Exceptions,
     Feeds,
     Image,
+    Nodes,
     RefreshFeeds,
     RemoveCluster,
     Repositories,
@@ -121,21 +122,10 @@ pub(super) fn problem(problem: &Problem, path: &str) -> Response<Body> {
     };
     let frame = Frame::outside(title, Place::new(path, Query::default()));
     let sign_in = status == StatusCode::FORBIDDEN;
-    let page = ProblemPage { frame, title, detail: sentence(problem.detail()), todo, sign_in };
+    let page = ProblemPage { frame, title, detail: shown::sentence(problem.detail()), todo, sign_in };
     let mut response = written(&page).unwrap_or_else(|problem| problem.response());
     *response.status_mut() = status;
     response
-}
-
-/// A text with a full stop, and with a capital where it begins with a word rather than a name such as a digest.
-fn sentence(text: &str) -> String {
-    let is_word = text.split(' ').next().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    let mut letters = text.chars();
-    match letters.next().filter(|_| is_word) {
-        Some(first) => format!("{}{}{end}", first.to_uppercase(), letters.as_str()),
-        None => format!("{text}{end}"),
-    }
 }
 
 /// The path of the style sheet, for the page people sign in on.

@@ -140,6 +140,7 @@ pub(super) struct Cluster {
     pub(super) kubernetes_version: Option<String>,
     pub(super) agent_version: Option<String>,
     pub(super) nodes: u64,
+    pub(super) node_states: BTreeMap<String, u64>,
     pub(super) pods: u64,
     pub(super) workloads: u64,
     pub(super) namespaces: Vec<String>,
@@ -152,6 +153,46 @@ pub(super) struct Cluster {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ClusterProblem {
     pub(super) kind: String,
+    pub(super) detail: String,
+}
+
+/// A node.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Node {
+    pub(super) cluster: String,
+    pub(super) name: String,
+    pub(super) platform: Option<String>,
+    pub(super) pods: Option<u32>,
+    pub(super) state: String,
+    pub(super) reason: String,
+    pub(super) last_pull: Option<LastPull>,
+    pub(super) check: Option<NodeCheck>,
+}
+
+/// What it pulled last.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct LastPull {
+    pub(super) at: String,
+    pub(super) reference: String,
+    pub(super) image: String,
+}
+
+/// What it told of itself.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct NodeCheck {
+    pub(super) at: String,
+    pub(super) old: bool,
+    pub(super) runtime: String,
+    pub(super) version: Option<String>,
+    pub(super) config_path: Option<String>,
+    pub(super) findings: Vec<NodeFinding>,
+}
+
+/// Something that it found.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct NodeFinding {
+    pub(super) level: String,
+    pub(super) code: String,
     pub(super) detail: String,
 }
 

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::metrics::InventoryMetrics;
 use crate::report::exceptions::Exceptions;
 use crate::report::model::{Catalog, Model, Settings, Shared as SharedModel};
+use crate::report::nodes::{NodeChecks, NodeMaker};
 use crate::tasks::{PermitClass, Tasks};
 use crate::workload::{Clusters, Inventory, InventoryMaker, LifeKeeper, Unseen};
 
@@ -65,6 +66,10 @@ pub struct FleetParts {
     pub clusters: Clusters,
     /// The index.
     pub index: Index,
+    /// What nodes told of themselves.
+    pub checks: NodeChecks,
+    /// How long pulls are kept, and count.
+    pub pull_retention: Duration,
     /// What was decided.
     pub exceptions: Exceptions,
     /// Told what runs.
@@ -159,6 +164,7 @@ impl Fleet {
 struct Maker {
     inventory: InventoryMaker,
     life: LifeKeeper,
+    nodes: NodeMaker,
     /// Blobs of what runs, as the store was told last.
     running: HashSet<Digest>,
     /// What was made last, where there was no cluster.
@@ -175,6 +181,7 @@ impl Maker {
         Self {
             inventory: InventoryMaker::new(parts.clusters.clone(), parts.index.clone()),
             life: LifeKeeper::default(),
+            nodes: NodeMaker::new(parts.checks.clone(), parts.index.clone(), parts.pull_retention),
             running: HashSet::new(),
             resting: None,
             index: parts.index.clone(),
@@ -193,7 +200,7 @@ impl Maker {
         }
         // After what runs was looked up, so that what leads to an image here finds it there.
         let catalog = shared.follow(&self.index)?;
-        let may_rest = inventory.clusters.is_empty();
+        let may_rest = inventory.clusters.is_empty() && self.nodes.is_idle();
         // Without a cluster nothing runs: while neither the index nor the rules change, all stays as it is, but for what time changes.
         let is_same = |last: &&Arc<Model>| {
             last.is_of(&catalog, &self.exceptions.rules()) && now.saturating_sub(last.now()) < REST_SECONDS
@@ -202,7 +209,8 @@ impl Maker {
             return Ok(Arc::clone(last.view()));
         }
         let images = self.images(&inventory, &catalog);
-        let view = FleetView { inventory, images };
+        let nodes = self.nodes.make(&inventory, &images, now)?;
+        let view = FleetView { inventory, images, nodes };
         let model = shared.set_view(view, || self.exceptions.rules(), &self.index, now)?;
         self.tell_blobs(&model);
         self.metrics.publish(series::families(&model));

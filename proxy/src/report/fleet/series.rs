@@ -12,6 +12,7 @@ use weir_scanner::image::ScanStatus;
 use super::view::{FleetView, RunningImage};
 use crate::metrics::{Sample, gauges};
 use crate::report::model::{Model, Work};
+use crate::report::nodes::{StateCounts, counts};
 use crate::workload::{Content, ImageId, ImageIdForm};
 
 /// Clusters with series of their own.
@@ -43,6 +44,8 @@ pub(super) fn families(model: &Model) -> Vec<MetricFamily> {
 /// Which names are labels, and which are counted as others.
 struct Labels<'a> {
     clusters: Vec<&'a str>,
+    /// Clusters of which nodes alone tell, as far as there is room.
+    unwatched: BTreeSet<&'a str>,
     namespaces: BTreeSet<(usize, &'a str)>,
     met: usize,
 }
@@ -59,7 +62,11 @@ impl<'a> Labels<'a> {
         // Those with most to tell have series of their own; of equals the first by name, so that none comes and goes.
         namespaces.sort_by(|(a, many), (b, others)| others.cmp(many).then(a.cmp(b)));
         namespaces.truncate(MOST_NAMESPACES);
+        let room = MOST_CLUSTERS.saturating_sub(view.inventory.clusters.len());
+        let is_watched = |name: &str| view.inventory.clusters.iter().any(|cluster| cluster.status.name == name);
+        let unwatched = counts(&view.nodes).into_keys().filter(|name| !is_watched(name)).take(room);
         Self {
+            unwatched: unwatched.collect(),
             clusters: view.inventory.clusters.iter().map(|cluster| cluster.status.name.as_str()).collect(),
             namespaces: namespaces.into_iter().map(|(namespace, _)| namespace).collect(),
             met,
@@ -68,6 +75,14 @@ impl<'a> Labels<'a> {
 
     fn cluster(&self, at: usize) -> String {
         if at < MOST_CLUSTERS { self.clusters[at].to_owned() } else { OTHER.to_owned() }
+    }
+
+    /// The label of a cluster that told something, whether it is watched or not.
+    fn named(&self, name: &str) -> String {
+        match self.clusters.iter().position(|known| *known == name) {
+            Some(at) => self.cluster(at),
+            None => self.unwatched.get(name).copied().unwrap_or(OTHER).to_owned(),
+        }
     }
 
     fn namespace(&self, cluster: usize, namespace: &str) -> (String, String) {
@@ -112,6 +127,18 @@ fn inventory(view: &FleetView, labels: &Labels<'_>) -> Vec<MetricFamily> {
             unresolved.entry((labels.cluster(at), ImageId::parse(id).form.name())).or_default().insert(id);
         }
     }
+    let mut nodes: BTreeMap<(String, &str), f64> = BTreeMap::new();
+    for cluster in (0..view.inventory.clusters.len()).map(|at| labels.cluster(at)) {
+        for (state, _) in StateCounts::default().each() {
+            nodes.entry((cluster.clone(), state)).or_default();
+        }
+    }
+    for (cluster, counts) in counts(&view.nodes) {
+        let cluster = labels.named(cluster);
+        for (state, count) in counts.each() {
+            *nodes.entry((cluster.clone(), state)).or_default() += count as f64;
+        }
+    }
     let synced = view
         .inventory
         .clusters
@@ -125,6 +152,12 @@ fn inventory(view: &FleetView, labels: &Labels<'_>) -> Vec<MetricFamily> {
             "When a cluster was last heard of, by its agent or by the server's own watch.",
             &["cluster"],
             synced,
+        ),
+        gauges(
+            "weir_nodes",
+            "Nodes, by whether they pull through weir.",
+            &["cluster", "state"],
+            nodes.into_iter().map(|((cluster, state), count)| (vec![cluster, state.to_owned()], count)),
         ),
         gauges(
             "weir_running_images",

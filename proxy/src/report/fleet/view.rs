@@ -8,6 +8,7 @@ use weir_scanner::oci::Digest;
 
 use crate::pull::FetchReason;
 use crate::report::model::ImageRow;
+use crate::report::nodes::NodeRow;
 use crate::workload::{Content, ImageUse, Inventory, UnseenState, Workload};
 
 /// What is known of one image that runs.
@@ -40,6 +41,8 @@ pub struct FleetView {
     pub inventory: Inventory,
     /// Every image that runs, by its manifest's digest or by the one that leads to it.
     pub(in crate::report) images: HashMap<Digest, RunningImage>,
+    /// Every node, by cluster and name.
+    pub(in crate::report) nodes: Vec<NodeRow>,
 }
 
 impl RunningImage {

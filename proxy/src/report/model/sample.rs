@@ -211,9 +211,10 @@ impl Sample {
         let inventory = |(number, workloads): (usize, Vec<Workload>)| ClusterInventory {
             status: cluster(&format!("cluster-{number:03}")),
             workloads: Arc::new(workloads),
+            nodes: Arc::default(),
         };
         let clusters = workloads.into_iter().enumerate().map(inventory).collect();
-        FleetView { inventory: Inventory { clusters, at: NOW, ..Inventory::default() }, images }
+        FleetView { inventory: Inventory { clusters, at: NOW, ..Inventory::default() }, images, nodes: Vec::new() }
     }
 }
 

@@ -16,11 +16,13 @@ use crate::report::format::Format;
 use crate::report::image::ImageDocument;
 use crate::report::layer::LayerDocument;
 use crate::report::list::Page;
+use crate::report::model::Listed;
+use crate::report::nodes::{CheckBody, MAX_CHECK_BODY, NodeItem};
 use crate::report::pulls::PullItem;
 use crate::report::resources::{AffectedItem, ResourceItem};
 use crate::report::route::Endpoint;
 use crate::report::scans::{Asked, MAX_BODY, ScanItem};
-use crate::report::schema::DIGEST_PATTERN;
+use crate::report::schema::{DIGEST_PATTERN, NodeStateName};
 use crate::report::shape::{ImageVulnerability, LayerItem, PackageItem};
 use crate::report::tabs::{Comparison, FIX_SORTS, Fix, PACKAGE_SORTS, Tab, VULNERABILITY_SORTS};
 use crate::workload::wire::{Accepted, MAX_BODY_BYTES};
@@ -37,6 +39,10 @@ pub(in crate::report) fn describe(endpoint: Endpoint) -> Description {
         Endpoint::Advisories => Description::list::<Page<AdvisoryItem>>("Every feed of advisories, and how old it is"),
         Endpoint::AgentDeltas => agent("Changes of a cluster, from its agent"),
         Endpoint::AgentSnapshot => agent("A part of a cluster's state, from its agent"),
+        Endpoint::AgentNode => Description::nothing("What a node found out of how it pulls, from the node", 204)
+            .detail("For agents alone, with a token of theirs. It counts for 24 hours, and replaces what the node told before.")
+            .body::<CheckBody>(MAX_CHECK_BODY)
+            .refuses(408, "The body did not arrive in time."),
         Endpoint::Audit => govern::audit(),
         Endpoint::CancelException => govern::cancel(),
         Endpoint::CancelExceptions => govern::cancel_several(),
@@ -103,6 +109,11 @@ pub(in crate::report) fn describe(endpoint: Endpoint) -> Description {
         Endpoint::Vulnerabilities => model::vulnerabilities(),
         Endpoint::Vulnerability => model::vulnerability(),
         Endpoint::Layer => Description::document::<LayerDocument>("What one layer holds, by its compressed digest"),
+        Endpoint::Nodes => Description::list::<Listed<NodeItem>>("The nodes, and whether each pulls through weir").takes(vec![
+            Parameter::text("cluster", "Nodes of this cluster.").repeats(),
+            Parameter::words("state", "Nodes in this state.", NodeStateName::all()).repeats(),
+            Parameter::text("q", "What the name of the node has in it.").at_most(256),
+        ]),
         Endpoint::OpenApi => Description::document::<Map<String, Value>>("This description (OpenAPI 3.1)"),
         Endpoint::Pulls => Description::list::<Page<PullItem>>("Who pulled what, newest first").takes(
             [

@@ -228,6 +228,8 @@ pub(super) fn of_path(name: &str) -> Value {
         "cluster" => {
             ("The name of a cluster.", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}$" }))
         }
+        // A DNS subdomain, as Kubernetes names nodes.
+        "node" => ("The name of a node.", json!({ "type": "string", "maxLength": 253, "pattern": NODE })),
         "name" => (
             "A repository: `<upstream>/<repository>`, its slashes as they are or percent-encoded.",
             json!({ "type": "string", "minLength": 1 }),
@@ -236,6 +238,9 @@ pub(super) fn of_path(name: &str) -> Value {
     };
     json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema })
 }
+
+/// The name of a node: labels of letters, digits and `-`, with dots between.
+const NODE: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
 
 /// A JSON object of some members.
 pub(super) fn object(members: impl IntoIterator<Item = (String, Value)>) -> Value {

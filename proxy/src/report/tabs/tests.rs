@@ -131,11 +131,12 @@ fn running(namespaces: &[&str]) -> FleetView {
     };
     FleetView {
         inventory: Inventory {
-            clusters: vec![ClusterInventory { status, workloads }],
+            clusters: vec![ClusterInventory { status, workloads, nodes: Arc::default() }],
             at: NOW,
             ..Inventory::default()
         },
         images: HashMap::from([(digest(), image)]),
+        nodes: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod exceptions;
 mod guard;
+mod nodes;
 mod pages;
 
 use serde_json::Value;

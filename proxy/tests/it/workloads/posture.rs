@@ -55,7 +55,7 @@ async fn lists_and_metrics_say_the_same() {
     );
 
     let page = String::from_utf8(get(world.weir.report, "/metrics").await.body).unwrap();
-    let own = ["weir_agent_", "weir_metrics_", "weir_overdue_", "weir_running_", "weir_unresolved_"];
+    let own = ["weir_agent_", "weir_metrics_", "weir_nodes", "weir_overdue_", "weir_running_", "weir_unresolved_"];
     let listed = metric_names(&page);
     let listed: Vec<&str> = listed.lines().filter(|line| own.iter().any(|own| line.starts_with(own))).collect();
     check("metrics-fleet.txt", &(listed.join("\n") + "\n"));

@@ -8,6 +8,7 @@ mod except;
 mod exceptions;
 mod feeds;
 mod image;
+mod nodes;
 mod repositories;
 mod repository;
 mod tokens;
@@ -35,6 +36,7 @@ pub(super) async fn answer(screen: Screen, visit: Visit<'_>) -> Result<Response<
         Screen::Exceptions => exceptions::list(visit).await,
         Screen::Feeds => feeds::answer(visit).await,
         Screen::Image => image::answer(visit).await,
+        Screen::Nodes => nodes::answer(visit).await,
         Screen::RefreshFeeds => feeds::refresh(visit).await,
         Screen::RemoveCluster => clusters::remove(visit).await,
         Screen::Repositories => repositories::answer(visit).await,
