@@ -86,7 +86,8 @@ fn containers(number: u32, state: u32) -> Vec<ContainerRecord> {
 pub(crate) fn body(record: &ClusterObject, version: u64) -> Value {
     match record {
         ClusterObject::Pod(pod) => {
-            let metadata = metadata(&pod.namespace, &pod.name, &pod.uid, &pod.labels, pod.owner.as_ref(), version);
+            let mut metadata = metadata(&pod.namespace, &pod.name, &pod.uid, &pod.labels, pod.owner.as_ref(), version);
+            metadata["creationTimestamp"] = json!(weir_proxy::clock::rfc3339(pod.created_at));
             let (spec, status) = pod_parts(pod);
             json!({"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": spec, "status": status})
         }

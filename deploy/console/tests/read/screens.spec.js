@@ -31,6 +31,7 @@ const SCREENS = {
   'compare': [`/compare?a=${images.old.digest}&b=${images.new.digest}`],
   'compare-form': ['/compare'],
   'clusters': ['/clusters'],
+  'nodes': ['/nodes'],
   'feeds': ['/feeds'],
   'activity': ['/activity'],
   'exceptions': ['/exceptions'],

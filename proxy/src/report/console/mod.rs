@@ -8,6 +8,7 @@ mod ask;
 mod asset;
 mod facet;
 mod frame;
+mod node;
 mod page;
 mod query;
 mod read;

@@ -7,8 +7,8 @@ use weir_scanner::verdict::SeverityCounts;
 use super::frame::{Frame, Freshness, Section};
 use super::query::{Place, Query};
 use super::read::{
-    AffectedImage, Cluster, ClusterProblem, Compared, ComparedScan, Comparison, Event, Failure, Feed, Fixing, LastPull,
-    List, Node, NodeCheck, NodeFinding, PackageChange, SharedLayers, Token, Unresolved, VulnerabilityDetail, Workload,
+    AffectedImage, Cluster, ClusterProblem, Compared, ComparedScan, Comparison, Event, Failure, Feed, Fixing, List,
+    PackageChange, SharedLayers, Token, Unresolved, VulnerabilityDetail, Workload,
 };
 use crate::auth::{Caller, How};
 use crate::report::shape::{
@@ -320,60 +320,6 @@ pub(super) fn cluster(name: &str, status: &str) -> Cluster {
         running_images: [("complete".into(), 80), ("no_access".into(), 2)].into(),
         unresolved_image_ids: 1,
         problems: vec![ClusterProblem { kind: "not_offered".into(), detail: "cronjobs cannot be listed".into() }],
-    }
-}
-
-pub(super) fn node(state: &str) -> Node {
-    let pull = LastPull {
-        at: "2026-11-29T00:05:00Z".into(),
-        reference: "docker.io/library/nginx:1.27.3".into(),
-        image: digest('a'),
-    };
-    let check = |findings| NodeCheck {
-        at: "2026-11-29T00:10:00Z".into(),
-        old: false,
-        runtime: "containerd".into(),
-        version: Some("1.6.20".into()),
-        config_path: Some("/etc/containerd/certs.d".into()),
-        findings,
-    };
-    let finding = |level: &str, code: &str, detail: &str| NodeFinding {
-        level: level.into(),
-        code: code.into(),
-        detail: detail.into(),
-    };
-    let missing = "no config_path in /etc/containerd/config.toml: the node does not look for mirrors";
-    let (reason, last_pull, check) = match state {
-        "bypasses" => (
-            format!("its check found config_path_missing: {missing}"),
-            None,
-            Some(check(vec![
-                finding("error", "config_path_missing", missing),
-                finding("warning", "old_version", HOSTILE),
-            ])),
-        ),
-        "unknown" => (
-            "it pulled docker.io/library/nginx:1.27.3 through weir at 2026-11-29T00:05:00Z, but ghcr.io/team/web:7 runs here, began to \
-             run at 2026-11-29T04:00:00Z and was not pulled through weir by anyone"
-                .into(),
-            Some(pull),
-            None,
-        ),
-        _ => (
-            "it pulled docker.io/library/nginx:1.27.3 through weir at 2026-11-29T00:05:00Z".into(),
-            Some(pull),
-            Some(check(Vec::new())),
-        ),
-    };
-    Node {
-        cluster: "prod-eu".into(),
-        name: format!("ip-10-0-4-{}.eu-central-1.compute.internal", state.len()),
-        platform: (state != "bypasses").then(|| "linux/amd64".into()),
-        pods: (state != "bypasses").then_some(31),
-        state: state.into(),
-        reason,
-        last_pull,
-        check,
     }
 }
 

@@ -270,25 +270,6 @@ pub(super) fn scan_state(status: &str) -> ScanState {
     }
 }
 
-/// What a state of a node means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NodeState {
-    pub(super) word: &'static str,
-    /// One of `ok`, `wait`, `bad`: how it is drawn.
-    pub(super) tone: &'static str,
-    pub(super) means: &'static str,
-}
-
-/// A state of a node by its name in the API.
-pub(super) fn node_state(name: &str) -> NodeState {
-    let state = |word, tone, means| NodeState { word, tone, means };
-    match name {
-        "through_weir" => state("through weir", "ok", "It pulls through weir, and nothing speaks against that."),
-        "bypasses" => state("bypasses", "bad", "It goes past weir, or is set up so that it will."),
-        _ => state("unknown", "wait", "Whether it pulls through weir is not known."),
-    }
-}
-
 /// A text with a full stop, and with a capital where it begins with a word rather than a name such as a digest.
 pub(super) fn sentence(text: &str) -> String {
     let is_word = text.split(' ').next().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));

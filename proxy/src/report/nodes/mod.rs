@@ -129,13 +129,15 @@ impl Report {
                 (row.cluster.as_ref(), row.name.as_ref()) > (cluster.as_str(), name.as_str())
             })
         };
-        let (view, now) = (self.fleet.view(), self.clock.now());
+        let view = self.fleet.view();
         let meant: Vec<&NodeRow> = view.nodes.iter().filter(|row| filter.takes(row)).collect();
         let total = meant.len() as u64;
         let mut rest = meant.into_iter().filter(|row| is_after(row));
         let page: Vec<&NodeRow> = rest.by_ref().take(limit).collect();
         let next_cursor = page.last().filter(|_| rest.next().is_some()).map(|last| cursor(last));
-        Ok(Listed { items: page.into_iter().map(|row| item(row, now)).collect(), next_cursor, total })
+        // States are of when the fleet was made, and so is the age of checks.
+        let items = page.into_iter().map(|row| item(row, view.inventory.at)).collect();
+        Ok(Listed { items, next_cursor, total })
     }
 }
 

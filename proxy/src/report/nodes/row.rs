@@ -14,7 +14,7 @@ use crate::report::fleet::RunningImage;
 use crate::workload::{ClusterInventory, Inventory};
 
 /// How often it is looked for checks of nodes that are gone, in seconds.
-const FORGET_SECONDS: i64 = 600;
+const FORGET_SECONDS: i64 = 60;
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use askama::Template;
 use bytes::Bytes;
 use hyper::{Method, Response};
 
-use super::super::query;
 use super::super::query::segment;
 use super::super::read::{Cluster, List, Unresolved};
 use super::super::{Frame, Query, ROWS, Section, Visit, see_other, shown, written};
+use super::super::{node, query};
 use crate::http::Body;
 use crate::report::problem::Problem;
 

@@ -4,9 +4,9 @@ use askama::Template;
 use hyper::Response;
 
 use super::super::facet::Filters;
-use super::super::query;
 use super::super::read::{List, Node};
 use super::super::{Frame, Place, Query, ROWS, Section, Visit, shown, written};
+use super::super::{node, query};
 use crate::http::Body;
 use crate::report::problem::Problem;
 
@@ -53,9 +53,9 @@ impl Nodes {
         Self {
             tabs: vec![
                 Tab { text: "All", link: here.without("state"), current: none },
-                tab(shown::node_state("bypasses").word, "bypasses"),
-                tab(shown::node_state("unknown").word, "unknown"),
-                tab(shown::node_state("through_weir").word, "through_weir"),
+                tab(node::state("bypasses").word, "bypasses"),
+                tab(node::state("unknown").word, "unknown"),
+                tab(node::state("through_weir").word, "through_weir"),
             ],
             filters,
             kept: here.query.rest(&["q"]).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -70,8 +70,63 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::read::{LastPull, NodeCheck, NodeFinding};
     use super::super::super::sample;
     use super::*;
+
+    fn sample_node(state: &str) -> Node {
+        let pull = LastPull {
+            at: "2026-11-29T00:05:00Z".into(),
+            reference: "docker.io/library/nginx:1.27.3".into(),
+            image: sample::digest('a'),
+        };
+        let check = |findings| NodeCheck {
+            at: "2026-11-29T00:10:00Z".into(),
+            old: false,
+            runtime: "containerd".into(),
+            version: Some("1.6.20".into()),
+            config_path: Some("/etc/containerd/certs.d".into()),
+            findings,
+        };
+        let finding = |level: &str, code: &str, detail: &str| NodeFinding {
+            level: level.into(),
+            code: code.into(),
+            detail: detail.into(),
+        };
+        let missing = "no config_path in /etc/containerd/config.toml: the node does not look for mirrors";
+        let (reason, last_pull, check) = match state {
+            "bypasses" => (
+                format!("its check found config_path_missing: {missing}"),
+                None,
+                Some(check(vec![
+                    finding("error", "config_path_missing", missing),
+                    finding("warning", "old_version", sample::HOSTILE),
+                ])),
+            ),
+            "unknown" => (
+                "it pulled docker.io/library/nginx:1.27.3 through weir at 2026-11-29T00:05:00Z, but ghcr.io/team/web:7 runs here, began to \
+                 run at 2026-11-29T04:00:00Z and was not pulled through weir by anyone"
+                    .into(),
+                Some(pull),
+                None,
+            ),
+            _ => (
+                "it pulled docker.io/library/nginx:1.27.3 through weir at 2026-11-29T00:05:00Z".into(),
+                Some(pull),
+                Some(check(Vec::new())),
+            ),
+        };
+        Node {
+            cluster: "prod-eu".into(),
+            name: format!("ip-10-0-4-{}.eu-central-1.compute.internal", state.len()),
+            platform: (state != "bypasses").then(|| "linux/amd64".into()),
+            pods: (state != "bypasses").then_some(31),
+            state: state.into(),
+            reason,
+            last_pull,
+            check,
+        }
+    }
 
     fn page(address: &str, items: Vec<Node>) -> Nodes {
         let total = Some(u64::try_from(items.len()).unwrap());
@@ -81,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_node_says_its_state_and_why() {
-        let nodes = ["bypasses", "unknown", "through_weir"].map(sample::node);
+        let nodes = ["bypasses", "unknown", "through_weir"].map(sample_node);
         let shown = page("/nodes?cluster=prod-eu&state=bypasses", nodes.into());
         assert_eq!(shown.filters.pills.len(), 1, "the state is a tab");
         assert_eq!(shown.tabs.iter().map(|tab| tab.current).collect::<Vec<_>>(), [false, true, false, false]);
