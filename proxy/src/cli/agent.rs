@@ -49,7 +49,7 @@ pub(super) struct AgentArgs {
     log_format: LogFormat,
 }
 
-fn log_format(text: &str) -> Result<LogFormat, String> {
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),

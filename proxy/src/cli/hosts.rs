@@ -4,6 +4,7 @@
 //! there too, so that nothing is pulled past it.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,46 +36,73 @@ pub(super) struct HostsArgs {
 }
 
 pub(super) fn run(args: &HostsArgs) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        matches!(args.mirror.scheme(), "http" | "https"),
-        "--mirror needs an http or https URL, not {}",
-        args.mirror
-    );
-    anyhow::ensure!(args.mirror.path() == "/", "--mirror takes no path: {}", args.mirror);
+    check_mirror(&args.mirror)?;
     let config = args.config.load()?;
+    let hosts = Hosts {
+        mirror: &args.mirror,
+        ca: args.ca.as_deref(),
+        node: args.node.as_deref(),
+        node_header: &config.cluster.node_header,
+        only: args.only,
+    };
     for upstream in &config.upstreams {
         let directory = args.out.join(&upstream.name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let file = directory.join("hosts.toml");
-        let text = hosts_toml(args, &upstream.url, &config.cluster.node_header);
-        replace(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+        replace(&file, hosts.text(&upstream.url).as_bytes())
+            .with_context(|| format!("cannot write {}", file.display()))?;
         println!("{}", file.display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn hosts_toml(args: &HostsArgs, upstream: &Url, node_header: &str) -> String {
-    let mirror = origin(&args.mirror);
-    let server = if args.only { mirror.clone() } else { origin(upstream) };
-    let mut text = format!("# Written by `weir hosts`.\nserver = {}\n\n[host.{}]\n", quoted(&server), quoted(&mirror));
-    text.push_str("  capabilities = [\"pull\", \"resolve\"]\n");
-    // A node must not wait half a minute for a mirror that is gone; containerd before 2.0 passes over the key.
-    text.push_str("  dial_timeout = \"2s\"\n");
-    if let Some(ca) = &args.ca {
-        text.push_str(&format!("  ca = {}\n", quoted(&ca.display().to_string())));
-    }
-    if let Some(node) = &args.node {
-        text.push_str(&format!(
-            "  [host.{}.header]\n    {} = {}\n",
-            quoted(&mirror),
-            quoted(node_header),
-            quoted(node)
-        ));
-    }
-    text
+/// Whether nodes can be sent to this URL.
+pub(super) fn check_mirror(mirror: &Url) -> anyhow::Result<()> {
+    anyhow::ensure!(matches!(mirror.scheme(), "http" | "https"), "--mirror needs an http or https URL, not {mirror}");
+    anyhow::ensure!(mirror.path() == "/", "--mirror takes no path: {mirror}");
+    Ok(())
 }
 
-fn origin(url: &Url) -> String {
+/// What every `hosts.toml` of one node says.
+pub(super) struct Hosts<'a> {
+    /// Where the node reaches weir.
+    pub(super) mirror: &'a Url,
+    /// The authority weir is verified by; its path as the node sees it.
+    pub(super) ca: Option<&'a Path>,
+    /// The node's name, and the header it is sent in.
+    pub(super) node: Option<&'a str>,
+    pub(super) node_header: &'a str,
+    /// No way past weir.
+    pub(super) only: bool,
+}
+
+impl Hosts<'_> {
+    /// The file for the registry that answers at `upstream`.
+    pub(super) fn text(&self, upstream: &Url) -> String {
+        let mirror = origin(self.mirror);
+        let server = if self.only { mirror.clone() } else { origin(upstream) };
+        let mut text =
+            format!("# Written by `weir hosts`.\nserver = {}\n\n[host.{}]\n", quoted(&server), quoted(&mirror));
+        text.push_str("  capabilities = [\"pull\", \"resolve\"]\n");
+        // A node must not wait half a minute for a mirror that is gone; containerd before 2.0 passes over the key.
+        text.push_str("  dial_timeout = \"2s\"\n");
+        if let Some(ca) = self.ca {
+            text.push_str(&format!("  ca = {}\n", quoted(&ca.display().to_string())));
+        }
+        if let Some(node) = self.node {
+            text.push_str(&format!(
+                "  [host.{}.header]\n    {} = {}\n",
+                quoted(&mirror),
+                quoted(self.node_header),
+                quoted(node)
+            ));
+        }
+        text
+    }
+}
+
+/// A URL as `hosts.toml` names it.
+pub(super) fn origin(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
@@ -92,10 +120,12 @@ fn quoted(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// A node reads these files on every pull: it must never see half of one.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let temporary = file.with_extension("toml.new");
-    fs::write(&temporary, text)?;
+/// A node reads these files on every pull: it must never see half of one, nor an empty one after the power failed.
+pub(super) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    let temporary = file.with_extension("weir-new");
+    let mut written = fs::File::create(&temporary)?;
+    written.write_all(text)?;
+    written.sync_all()?;
     fs::rename(&temporary, file)
 }
 
@@ -103,21 +133,14 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    fn args(mirror: &str) -> HostsArgs {
-        HostsArgs {
-            mirror: mirror.parse().unwrap(),
-            out: PathBuf::new(),
-            ca: None,
-            node: None,
-            only: false,
-            config: ConfigArgs::default(),
-        }
+    fn hosts(mirror: &Url) -> Hosts<'_> {
+        Hosts { mirror, ca: None, node: None, node_header: "X-Weir-Node", only: false }
     }
 
     #[test]
     fn the_upstream_stays_the_way_out() {
-        let text =
-            hosts_toml(&args("http://10.0.0.7:5000"), &"https://registry-1.docker.io".parse().unwrap(), "X-Weir-Node");
+        let mirror = "http://10.0.0.7:5000".parse().unwrap();
+        let text = hosts(&mirror).text(&"https://registry-1.docker.io".parse().unwrap());
         assert!(
             text.contains("server = \"https://registry-1.docker.io\"\n\n[host.\"http://10.0.0.7:5000\"]"),
             "{text}"
@@ -126,9 +149,10 @@ mod tests {
 
     #[test]
     fn only_leaves_no_way_past_weir_and_still_has_a_host_for_old_containerd() {
-        let mut args = args("https://weir.example:5000");
-        (args.only, args.node, args.ca) = (true, Some("node\"1".into()), Some("/etc/weir/ca.pem".into()));
-        let text = hosts_toml(&args, &"https://quay.io".parse().unwrap(), "X-Weir-Node");
+        let mirror = "https://weir.example:5000".parse().unwrap();
+        let ca = Path::new("/etc/weir/ca.pem");
+        let hosts = Hosts { only: true, node: Some("node\"1"), ca: Some(ca), ..hosts(&mirror) };
+        let text = hosts.text(&"https://quay.io".parse().unwrap());
         assert!(text.contains("server = \"https://weir.example:5000\"") && !text.contains("quay.io"), "{text}");
         assert!(
             text.contains("[host.\"https://weir.example:5000\".header]\n    \"X-Weir-Node\" = \"node\\\"1\""),

@@ -5,6 +5,7 @@ mod agent;
 mod bars;
 mod config;
 mod hosts;
+mod node;
 mod scan;
 mod serve;
 mod token;
@@ -41,6 +42,9 @@ enum Command {
     Config(config::ConfigCommand),
     /// Writes containerd's certs.d tree: a hosts.toml for each configured upstream.
     Hosts(hosts::HostsArgs),
+    /// Points a node's containerd at weir, checks it, and takes it back.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
     /// Watches one cluster and reports to a weir elsewhere.
     Agent(agent::AgentArgs),
     /// Makes, lists and revokes tokens of the API and of agents.
@@ -76,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Advisories(command) => advisories::run(command),
         Command::Config(command) => config::run(command),
         Command::Hosts(args) => hosts::run(&args),
+        Command::Node(command) => node::run(command),
         Command::Agent(args) => agent::run(args),
         Command::Token(command) => token::run(command),
     };

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use weir_storage::index::{ClusterChange, ClusterObject, ObjectKey, WatchedKind};
 
 pub use link::{AgentError, AgentSettings};
+pub(crate) use link::{check_report, token_of};
 
 use super::intake::Message;
 use super::state::ClusterState;

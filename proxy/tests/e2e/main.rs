@@ -14,6 +14,7 @@ mod docs;
 mod format;
 mod kill;
 mod kill_import;
+mod nodes;
 mod prometheus;
 mod pull;
 mod scan;

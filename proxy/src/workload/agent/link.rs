@@ -119,7 +119,7 @@ impl Link {
         if !is_cluster_name(&settings.cluster) {
             return Err(AgentError::Cluster(settings.cluster.clone()));
         }
-        let url = check(&settings.report)?;
+        let url = check_report(&settings.report)?;
         token_of(&settings.token_file)?;
         let client = report_client(url, settings.ca_file.clone())?;
         let place = format!("{}/api/v1/agents/{}", url.as_str().trim_end_matches('/'), settings.cluster);
@@ -262,7 +262,8 @@ pub(super) fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-fn check(url: &Url) -> Result<&Url, AgentError> {
+/// The URL, where a report can be at it.
+pub(crate) fn check_report(url: &Url) -> Result<&Url, AgentError> {
     let bare =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     let loopback = match url.host() {
@@ -278,7 +279,8 @@ fn check(url: &Url) -> Result<&Url, AgentError> {
     }
 }
 
-fn token_of(path: &Path) -> Result<String, AgentError> {
+/// The token in a file.
+pub(crate) fn token_of(path: &Path) -> Result<String, AgentError> {
     let unusable = |detail: String| AgentError::Token { path: path.to_owned(), detail };
     let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
     let token = text.trim();
