@@ -56,8 +56,10 @@ pub(super) async fn check(survey: &Survey, expected: &Expected, findings: Vec<Fi
     };
     let wanted = record.as_ref().map_or(&expected.registries, |(_, record)| &record.registries);
     let (registries, bypassed) = registries(survey, wanted, mirror.as_deref(), &mut findings);
-    for directory in survey.directories.iter().filter(|directory| !survey.root.is_directory(directory)).take(1) {
-        let detail = format!("{}: config_path names it, and it is not there", directory.display());
+    if let Some(first) = survey.directories.first()
+        && !survey.directories.iter().any(|directory| survey.root.is_directory(directory))
+    {
+        let detail = format!("{}: config_path names it, and it is not there", first.display());
         findings.push(Finding::error(Code::CertsDMissing, detail));
     }
     match &record {

@@ -16,9 +16,10 @@ use super::super::agent::log_format;
 use super::super::hosts::check_mirror;
 use super::check::{self, Checked, Expected};
 use super::finding::{Code, Finding, Level};
+use super::record::{self, Foreign};
 use super::report::Reporter;
 use super::survey::Survey;
-use super::{SetupArgs, foreign, left, record, setup};
+use super::{SetupArgs, foreign, left, setup};
 use crate::app::start_logging;
 
 /// Checked no more often than this.
@@ -119,9 +120,9 @@ async fn pass(args: &SetupArgs) -> Checked {
             for file in outcome.removed.iter().chain(&outcome.restored) {
                 tracing::info!(file = %file.display(), "took back {}", file.display());
             }
-            findings.extend(
-                outcome.foreign.iter().map(|(file, why)| Finding::error(Code::ForeignFile, foreign(file, *why))),
-            );
+            // What was changed since is known to the check, which says what the file now does.
+            let before = outcome.foreign.iter().filter(|(_, why)| *why == Foreign::Before);
+            findings.extend(before.map(|(file, why)| Finding::error(Code::ForeignFile, foreign(file, *why))));
         }
         Err(error) => findings.push(Finding::error(Code::SetupFailed, format!("{error:#}"))),
     }

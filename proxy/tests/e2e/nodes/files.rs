@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::runtime::{Runtime, base};
 use super::{REGISTRY, Site, codes, write};
-use crate::support::machine;
+use crate::support::{machine, run};
 
 /// What is in `certs.d`, under which directory, what the check says of the file, and one of its codes.
 const CASES: [(&str, &str, &str, &str, &str); 14] = [
@@ -58,7 +58,7 @@ fn what_check_says_of_a_file_is_what_containerd_does_with_it() {
         let registry = registries.iter().find(|registry| registry["registry"] == REGISTRY).unwrap();
         assert_eq!(registry["state"], state, "{name}: {checked:#}");
         assert!(code.is_empty() || codes(&checked).contains(&code), "{name}: {checked:#}");
-        let through = state == "read" && registry["asks"][0] == Value::from(weir.as_str());
+        let through = state == "read" && registry["asks"][0] == weir.as_str();
         assert_eq!(checked["through_weir"], through, "{name}: {checked:#}");
 
         let pulled = runtime.pull(&site.hold(name));
@@ -75,13 +75,49 @@ fn what_check_says_of_a_file_is_what_containerd_does_with_it() {
 }
 
 #[test]
+fn the_authority_is_copied_to_the_node_and_containerd_verifies_by_it() {
+    let _machine = machine();
+    let (site, certificate) = Site::start_tls();
+    let config = format!("{}[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"CERTS\"\n", base(2));
+    let runtime = Runtime::start(&site.place("node"), &config);
+    run(site.setup(&runtime).args(["--node", "n1", "--ca"]).arg(&certificate));
+    let copy = runtime.certs().join(".weir/ca.pem");
+    assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&certificate).unwrap());
+    let (checked, fine) = site.check(&runtime);
+    assert!(fine && checked["through_weir"] == true, "{checked:#}");
+    runtime.pull(&site.hold("1")).unwrap_or_else(|error| panic!("{error}\n{}", runtime.log()));
+    site.weir.until("pulls?node=n1", 20, |pulls| (!pulls.is_empty()).then_some(()));
+    std::fs::write(&copy, "no PEM").unwrap();
+    let (checked, _) = site.check(&runtime);
+    assert_eq!(codes(&checked), ["ca_missing", "mirror_unreachable", "file_changed"], "{checked:#}");
+}
+
+#[test]
+fn the_pause_image_must_not_need_weir() {
+    let _machine = machine();
+    let site = Site::start();
+    let cri = "[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"127.0.0.1:1/pause:1\"\n";
+    let path = "[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"CERTS\"\n";
+    let runtime = Runtime::start(&site.place("node"), &format!("{}{cri}{path}", base(2)));
+    run(&mut site.setup(&runtime));
+    assert_eq!(codes(&site.check(&runtime).0), [""; 0]);
+    run(site.setup(&runtime).arg("--only"));
+    let (checked, fine) = site.check(&runtime);
+    assert!(fine, "a warning: {checked:#}");
+    assert_eq!(codes(&checked), ["pause_image_needs_weir"], "{checked:#}");
+    assert_eq!(checked["registries"][0]["asks"], Value::from(vec![site.weir.url(), site.weir.url()]));
+    let output = site.setup(&runtime).args(["--except", REGISTRY]).output().unwrap();
+    assert!(super::said(&output).contains("--except leaves no registry"), "{}", super::said(&output));
+}
+
+#[test]
 fn a_mirror_that_does_not_answer_is_named() {
     let _machine = machine();
     let site = Site::start();
     let config = format!("{}[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"CERTS\"\n", base(2));
     let runtime = Runtime::start(&site.place("node"), &config);
     let mut setup = site.node("setup", &runtime);
-    crate::support::run(setup.args(["--mirror", "http://127.0.0.1:2"]));
+    run(setup.args(["--mirror", "http://127.0.0.1:2"]));
     // Without --mirror it is the one that setup was given.
     let output = site.node("check", &runtime).args(["--format", "json"]).output().unwrap();
     let checked: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::{Pace, Upstream, Weir};
+use crate::support::{Pace, ServerCertificate, Upstream, Weir};
 use runtime::Runtime;
 
 /// A registry that is nowhere: only weir can have its images. Nothing listens on its port, so that going past weir fails at once.
@@ -34,6 +34,18 @@ impl Site {
         let url = upstream.url();
         let weir = Weir::start(directory.path(), &settings(&url));
         Self { directory, upstream, weir, url }
+    }
+
+    /// The same with TLS; answers with the file of the certificate too.
+    fn start_tls() -> (Self, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let server = ServerCertificate::make(directory.path());
+        let upstream = Upstream::start();
+        let url = upstream.url();
+        let (certificate, key) = (server.certificate.to_str().unwrap(), server.key.to_str().unwrap());
+        let tls = [("LISTEN__TLS__CERTIFICATE", certificate), ("LISTEN__TLS__KEY", key)];
+        let weir = Weir::start_tls(directory.path(), &[&settings(&url)[..], &tls].concat(), &server.trust);
+        (Self { directory, upstream, weir, url }, server.certificate)
     }
 
     /// A path in the test's directory.
