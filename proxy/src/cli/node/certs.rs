@@ -120,9 +120,11 @@ pub(super) fn registry(
                     .map(|(code, remark)| Finding::warning(*code, format!("{}: {remark}", file.display()))),
             );
             let broken = needs(root, &file, &read);
-            let state = if broken.is_empty() { State::Read } else { State::Broken };
+            let fails = broken.iter().any(|finding| finding.level == Level::Error);
+            let state = if fails { State::Broken } else { State::Read };
             findings.extend(broken);
-            let asks = read.asks.into_iter().map(|ask| ask.unwrap_or_else(|| registry.to_owned())).collect();
+            let itself = if registry == DEFAULT { "the registry itself" } else { registry };
+            let asks = read.asks.into_iter().map(|ask| ask.unwrap_or_else(|| itself.to_owned())).collect();
             (Registry { registry: registry.to_owned(), file: Some(file), state, asks }, findings)
         }
         Err(refused) => {
@@ -132,10 +134,10 @@ pub(super) fn registry(
                 level,
                 code: refused.code,
                 detail: format!(
-                    "{}: {}; containerd {} the file over and asks {registry} itself",
+                    "{}: {}; {} the file over and asks {registry} itself",
                     file.display(),
                     refused.reason,
-                    if refused.certain { "passes" } else { "would pass" }
+                    if refused.certain { "containerd passes" } else { "such a containerd passes" }
                 ),
             });
             (direct(state, Some(file)), findings)
@@ -145,13 +147,22 @@ pub(super) fn registry(
 
 /// The files that connections need and that are not there: containerd then fails the pull, and asks nobody else.
 fn needs(root: &HostRoot, file: &Path, read: &HostsFile) -> Vec<Finding> {
+    let missing = |key: &str, code: Code, path: &Path, why: &str| {
+        let place = format!("{}: {key} {}", file.display(), path.display());
+        if root.may_hide(path) {
+            Finding::warning(
+                code,
+                format!(
+                    "{place}: its directory is not mounted here; without the file every pull from this registry fails"
+                ),
+            )
+        } else {
+            Finding::error(code, format!("{place}: {why}; every pull from this registry fails"))
+        }
+    };
     let mut findings = Vec::new();
     for authority in &read.authorities {
-        let unusable = |why: &str| {
-            let detail =
-                format!("{}: ca {}: {why}; every pull from this registry fails", file.display(), authority.display());
-            Finding::error(Code::CaMissing, detail)
-        };
+        let unusable = |why: &str| missing("ca", Code::CaMissing, authority, why);
         match root.read(authority) {
             Ok(Some(pem)) if CertificateDer::pem_slice_iter(&pem).any(|certificate| certificate.is_ok()) => {}
             Ok(Some(_)) => findings.push(unusable("it holds no certificate in PEM")),
@@ -159,16 +170,10 @@ fn needs(root: &HostRoot, file: &Path, read: &HostsFile) -> Vec<Finding> {
             Err(error) => findings.push(unusable(&error.to_string())),
         }
     }
-    for certificate in read.certificates.iter().filter(|certificate| !root.has(certificate)) {
-        findings.push(Finding::error(
-            Code::ClientCertificateMissing,
-            format!(
-                "{}: client {}: there is no such file on the node; every pull from this registry fails",
-                file.display(),
-                certificate.display()
-            ),
-        ));
-    }
+    let absent = read.certificates.iter().filter(|certificate| !root.has(certificate));
+    findings.extend(absent.map(|certificate| {
+        missing("client", Code::ClientCertificateMissing, certificate, "there is no such file on the node")
+    }));
     findings
 }
 
@@ -249,10 +254,15 @@ mod tests {
     #[test]
     fn a_file_that_connections_need_and_is_not_there_breaks_every_pull() {
         let text = "[host.\"https://weir\"]\nca = [\"ca.pem\", \"/etc/none.pem\"]\nclient = \"/etc/client.pem\"\n";
-        let host = Host::with(&[("/a/docker.io/hosts.toml", text), ("/a/docker.io/ca.pem", "no PEM")]);
+        let beside = ("/a/docker.io/ca.pem", "no PEM");
+        let host = Host::with(&[("/a/docker.io/hosts.toml", text), beside, ("/etc/hostname", "")]);
         let (broken, findings) = host.of("docker.io");
         assert_eq!(broken.state, State::Broken);
         assert_eq!(findings, ["ca_missing", "ca_missing", "client_certificate_missing"]);
+        // Where its directory cannot be seen, nobody knows.
+        let host = Host::with(&[("/a/docker.io/hosts.toml", "[host.\"https://weir\"]\nca = \"/usr/share/ca.pem\"\n")]);
+        let (doubtful, findings) = host.of("docker.io");
+        assert_eq!((doubtful.state, findings), (State::Read, vec!["ca_missing".to_owned()]));
     }
 
     #[test]

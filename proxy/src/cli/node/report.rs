@@ -14,7 +14,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::check::Checked;
-use super::finding::Finding;
+use super::finding::{Code, Finding, Level};
 use crate::auth::is_cluster_name;
 use crate::http::chain;
 use crate::upstream::{HttpClient, report_client};
@@ -24,6 +24,10 @@ use crate::workload::agent::{check_report, token_of};
 const TIME: Duration = Duration::from_secs(10);
 /// The most that is read of an answer, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
+
+/// What the server takes at most: findings, characters of a detail. Errors come first.
+const MAX_FINDINGS: usize = 40;
+const MAX_DETAIL: usize = 1_000;
 
 /// The way to the server.
 pub(super) struct Reporter {
@@ -38,7 +42,23 @@ struct Message<'a> {
     version: Option<&'a str>,
     config_path: Option<&'a str>,
     through_weir: bool,
-    findings: &'a [Finding],
+    findings: Vec<Told>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    level: Level,
+    code: Code,
+    detail: String,
+}
+
+impl Told {
+    /// A finding, cut to what the server takes.
+    fn of(finding: &Finding) -> Self {
+        let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+        let detail = finding.detail.chars().take(MAX_DETAIL).map(plain).collect();
+        Self { level: finding.level, code: finding.code, detail }
+    }
 }
 
 impl Reporter {
@@ -57,10 +77,9 @@ impl Reporter {
             is_cluster_name(cluster),
             "--cluster {cluster:?}: expected at most 63 letters, digits, '-', '_' and '.'"
         );
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         anyhow::ensure!(
-            !node.is_empty() && node.len() <= 253 && node.chars().all(plain) && !node.starts_with('.'),
-            "--node {node:?}: expected at most 253 letters, digits, '-', '_' and '.'"
+            is_node_name(node),
+            "--node {node:?}: expected a node's name: at most 253 small letters, digits, '-' and '.'"
         );
         let report = check_report(report)?;
         token_of(&token_file)?;
@@ -79,7 +98,7 @@ impl Reporter {
             version: checked.version.as_deref(),
             config_path: checked.config_path.as_deref(),
             through_weir: checked.through_weir,
-            findings: &checked.findings,
+            findings: checked.findings.iter().take(MAX_FINDINGS).map(Told::of).collect(),
         };
         let body = serde_json::to_vec(&message)?;
         let token = token_of(&self.token_file)?;
@@ -101,5 +120,39 @@ impl Reporter {
         let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or_default();
         anyhow::ensure!(status.is_success(), "{}: {status} {detail}", self.place);
         Ok(())
+    }
+}
+
+/// Whether Kubernetes may call a node that (RFC 1123).
+fn is_node_name(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let label =
+        |label: &str| !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-');
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_no_node_has_are_refused() {
+        for (name, good) in [
+            ("worker-1.example", true),
+            ("10", true),
+            ("a/b", false),
+            ("", false),
+            ("A", false),
+            ("a..b", false),
+            ("a-", false),
+        ] {
+            assert_eq!(is_node_name(name), good, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_finding_is_cut_to_what_the_server_takes() {
+        let told = Told::of(&Finding::error(Code::HostsTomlInvalid, "é\r\n".repeat(1_000)));
+        assert_eq!((told.detail.chars().count(), told.detail.contains('\r')), (MAX_DETAIL, false));
     }
 }

@@ -94,6 +94,11 @@ impl HostRoot {
         self.place(path).is_ok_and(|place| fs::symlink_metadata(place).is_ok())
     }
 
+    /// Whether a file that is not there may be on the node all the same, since its directory is not mounted here.
+    pub(super) fn may_hide(&self, path: &Path) -> bool {
+        self.0 != Path::new("/") && !path.parent().is_some_and(|parent| self.has(parent))
+    }
+
     /// Whether `path` is a directory.
     pub(super) fn is_directory(&self, path: &Path) -> bool {
         self.place(path).is_ok_and(|place| place.is_dir())
@@ -205,6 +210,16 @@ mod tests {
         assert_eq!(host.read_text(Path::new("/var/run/containerd/s")).unwrap().as_deref(), Some("here"));
         assert_eq!(host.read(Path::new("/run/containerd/s/below")).unwrap(), None);
         assert_eq!(host.read(Path::new("/nowhere")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_not_mounted_may_be_there_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("etc/containerd")).unwrap();
+        let host = HostRoot::new(directory.path().to_owned());
+        assert!(host.may_hide(Path::new("/usr/share/ca.pem")));
+        assert!(!host.may_hide(Path::new("/etc/containerd/ca.pem")));
+        assert!(!HostRoot::new("/".into()).may_hide(Path::new("/nowhere/at/all")));
     }
 
     #[test]

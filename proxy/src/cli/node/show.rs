@@ -43,9 +43,10 @@ pub(super) fn table(checked: &Checked) -> String {
         let _ = writeln!(text, "{}: {}: {}", finding.level.name(), finding.code.name(), finding.detail);
     }
     let errors = checked.findings.iter().filter(|finding| finding.level == Level::Error).count();
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let _ = match (errors, checked.findings.len() - errors) {
         (0, 0) => writeln!(text, "nothing is wrong"),
-        (errors, warnings) => writeln!(text, "{errors} errors, {warnings} warnings"),
+        (errors, warnings) => writeln!(text, "{}, {}", count(errors, "error"), count(warnings, "warning")),
     };
     text
 }

@@ -57,7 +57,7 @@ impl Survey {
         findings.extend(found.findings);
         let mut directories = found.config_path.as_ref().map_or_else(Vec::new, |path| path.directories.clone());
         if let Some(certs_d) = &certs_d {
-            if findings.iter().any(|finding| finding.code == Code::ConfigMissing) {
+            if found.files.is_empty() {
                 // There is no configuration to see, and the command line says what is in it.
                 findings.retain(|finding| finding.code != Code::ConfigPathMissing);
                 directories = vec![certs_d.clone()];

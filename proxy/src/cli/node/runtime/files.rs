@@ -64,6 +64,11 @@ pub(super) fn load(
             if path == first {
                 return Ok(loaded);
             }
+            if root.may_hide(&path) {
+                let detail = format!("{}: an imported file whose directory is not mounted here", path.display());
+                findings.push(Finding::warning(Code::ConfigMissing, detail));
+                continue;
+            }
             return Err(refused("an imported file that is not there".to_owned()));
         };
         let table: Table =

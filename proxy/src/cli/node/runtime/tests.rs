@@ -74,8 +74,9 @@ fn imports_are_followed_as_containerd_follows_them() {
     assert_eq!(found.config_path.unwrap().text, "/certs", "a file without a version has the first one's");
     assert_eq!(found.files.len(), 3);
 
-    let missing = of("1.6.20", &[(MAIN, "version = 2\nimports = [\"conf.d/none.toml\"]\n")]);
-    assert_eq!(codes(&missing), ["error config_refused"]);
+    let missing = |import: &str| codes(&of("1.6.20", &[(MAIN, &format!("imports = [{import:?}]\n{V2}"))]));
+    assert_eq!(missing("none.toml"), ["error config_refused"]);
+    assert_eq!(missing("/opt/none.toml"), ["warning config_missing"], "its directory is not mounted");
     let circle = of("1.6.20", &[(MAIN, &format!("version = 2\nimports = [{MAIN:?}]\n"))]);
     assert_eq!((codes(&circle).len(), circle.files.len()), (1, 1));
     let relative = of("1.6.20", &[(MAIN, &format!("imports = [\"conf.d/*.toml\"]\n{V2}"))]);
