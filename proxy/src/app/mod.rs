@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use weir_config::Config;
 use weir_scanner::content::Buffers;
 use weir_scanner::detect::DetectorSet;
-use weir_storage::blob::{BlobStore, FreeSpace};
+use weir_storage::blob::{BlobStore, FreeSpace, Usage};
 use weir_storage::index::Index;
 
 use crate::admin::{self, Readiness};
@@ -27,7 +27,7 @@ use crate::advisory::AdvisoryService;
 use crate::clock::Clock;
 use crate::distribution::{LedgerParts, Mirror, NodeLookup, Provenance, PullLedger};
 use crate::http::{ConnInfo, ServeLimits, serve};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ServeMetrics, Store};
 use crate::notify::{Notifier, NotifierParts, NotifyPace};
 use crate::pull::{Puller, PullerParts};
 use crate::report::{
@@ -35,7 +35,7 @@ use crate::report::{
     ReportParts, RetentionParts, count_exceptions, forget_unused, gather_notices,
 };
 use crate::scan::{FetchBudget, ScanRequestParts, ScanRequests, Scanner, ScannerParts};
-use crate::tasks::Tasks;
+use crate::tasks::{PermitClass, Tasks};
 use crate::upstream::UpstreamLimits;
 use crate::workload::intake::Intake;
 use crate::workload::watch::WatchOptions;
@@ -52,7 +52,7 @@ const SEEN_QUEUE: usize = 1024;
 const COMPOSED_QUEUE: usize = 256;
 /// How often the scanner looks for unfinished images.
 const SWEEP: Duration = Duration::from_secs(60);
-/// How often the store's size is put into the metrics.
+/// How often the store and the upstreams are looked at for the metrics.
 const GAUGES: Duration = Duration::from_secs(5);
 /// How long open responses may go on after a signal: with what follows, less than the 30 s after which Kubernetes kills.
 const GRACE: Duration = Duration::from_secs(20);
@@ -240,6 +240,7 @@ impl App {
             tasks: tasks.clone(),
             clock: clock.clone(),
         });
+        let gauged = puller.clone();
         let mirror = Mirror::new(puller, metrics.serve.clone(), provenance);
         let access = parts::report_access(&config, report_address)?;
         let refresh = {
@@ -327,7 +328,8 @@ impl App {
         tasks.spawn("scan-requests", requests.run());
         tasks.spawn("pull-ledger", ledger.run(pulls));
         tasks.spawn("advisories", advisories.run(composed));
-        tasks.spawn("gauges", watch_store(blobs.clone(), metrics.clone(), tasks.clone()));
+        let budget = config.data.blob_budget.bytes();
+        tasks.spawn("gauges", watch_store(blobs.clone(), budget, gauged, metrics.serve.clone(), tasks.clone()));
         let limits = ServeLimits { grace: GRACE, ..ServeLimits::default() };
         let answer = move |request: Request<Incoming>, connection: ConnInfo| {
             let mirror = mirror.clone();
@@ -378,11 +380,15 @@ fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(asked)
 }
 
-async fn watch_store(blobs: BlobStore, metrics: Metrics, tasks: Tasks) {
-    let token = tasks.token();
+/// Puts what changes without a word into the metrics: the store, the file system below it, and which upstreams fail.
+async fn watch_store(blobs: BlobStore, budget: u64, puller: Puller, metrics: ServeMetrics, tasks: Tasks) {
+    let (token, class) = (tasks.token(), PermitClass::new("gauges", 1));
     let mut tick = tokio::time::interval(GAUGES);
     while token.run_until_cancelled(tick.tick()).await.is_some() {
-        let usage = blobs.usage();
-        metrics.serve.store(usage.blob_bytes, usage.evicted_blobs);
+        let store = blobs.clone();
+        let available = tasks.blocking("gauges", &class, move || store.available().ok()).await.ok().flatten();
+        let Usage { blob_bytes: bytes, evicted_blobs, evicted_bytes, .. } = blobs.usage();
+        metrics.store(Store { bytes, budget, evicted_blobs, evicted_bytes, available });
+        puller.failing().for_each(|(upstream, is_open)| metrics.breaker(upstream, is_open));
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use prometheus::{
-    IntCounterVec, IntGaugeVec, Opts, Registry, register_int_counter_vec_with_registry,
-    register_int_gauge_vec_with_registry,
+    IntCounterVec, IntGaugeVec, Opts, register_int_counter_vec_with_registry, register_int_gauge_vec_with_registry,
 };
 use weir_scanner::oci::Digest;
 use weir_storage::index::{EventKind, FindingEvent};
+
+use super::catalogue::Catalogue;
 
 /// Tells the clusters that run an image.
 pub type ClustersOf = Box<dyn Fn(&Digest) -> Vec<String> + Send + Sync>;
@@ -23,7 +24,7 @@ pub struct AdvisoryMetrics {
 }
 
 impl AdvisoryMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(registry: &Catalogue) -> Result<Self, prometheus::Error> {
         Ok(Self {
             updated: register_int_gauge_vec_with_registry!(
                 Opts::new(

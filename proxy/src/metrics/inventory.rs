@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use prometheus::Registry;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+
+use super::catalogue::Catalogue;
 
 /// The published series. Clones share them.
 #[derive(Clone, Default)]
@@ -14,7 +15,7 @@ pub struct InventoryMetrics(Arc<RwLock<Vec<MetricFamily>>>);
 pub type Sample = (Vec<String>, f64);
 
 impl InventoryMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(registry: &Catalogue) -> Result<Self, prometheus::Error> {
         let metrics = Self::default();
         registry.register(Box::new(metrics.clone()))?;
         Ok(metrics)

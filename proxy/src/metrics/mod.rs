@@ -4,25 +4,31 @@
 //! nothing a client or an image chooses (tag, digest, path, pod, vulnerability) ever becomes one.
 
 mod advisory;
+mod catalogue;
 mod exception;
 mod inventory;
 mod notify;
 mod scan;
 mod serve;
 
+use std::sync::Arc;
+
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use advisory::{AdvisoryMetrics, ClustersOf};
+use catalogue::Catalogue;
+pub use catalogue::Described;
 pub use exception::ExceptionMetrics;
 pub use inventory::{InventoryMetrics, Sample, gauges};
 pub use notify::{DeliveryResult, NotifyMetrics};
 pub use scan::ScanMetrics;
-pub use serve::{BlobResult, ServeMetrics};
+pub use serve::{BlobResult, ServeMetrics, Store};
 
 /// Every instrument of the process.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
+    described: Arc<[Described]>,
     /// The mirror's.
     pub serve: ServeMetrics,
     /// The scanner's.
@@ -40,7 +46,9 @@ pub struct Metrics {
 impl Metrics {
     /// Registers every instrument in a registry of its own.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
+        let registry = Catalogue::default();
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let metrics = Self {
             serve: ServeMetrics::register(&registry)?,
             scan: ScanMetrics::register(&registry)?,
@@ -48,11 +56,16 @@ impl Metrics {
             inventory: InventoryMetrics::register(&registry)?,
             exceptions: ExceptionMetrics::register(&registry)?,
             notify: NotifyMetrics::register(&registry)?,
-            registry,
+            registry: Registry::new(),
+            described: Arc::default(),
         };
-        #[cfg(target_os = "linux")]
-        metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(metrics)
+        let (registry, described) = registry.finish();
+        Ok(Self { registry, described: described.into(), ..metrics })
+    }
+
+    /// How every instrument describes itself, by name, but for the series of the inventory, which come and go with it.
+    pub fn described(&self) -> &[Described] {
+        &self.described
     }
 
     /// The page, in the Prometheus text format 0.0.4.

@@ -1,9 +1,10 @@
 //! Instruments of webhooks. `webhook` is a name of the settings.
 
 use prometheus::{
-    IntCounterVec, IntGaugeVec, Opts, Registry, register_int_counter_vec_with_registry,
-    register_int_gauge_vec_with_registry,
+    IntCounterVec, IntGaugeVec, Opts, register_int_counter_vec_with_registry, register_int_gauge_vec_with_registry,
 };
+
+use super::catalogue::Catalogue;
 
 /// The webhooks' instruments.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ impl DeliveryResult {
 }
 
 impl NotifyMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(registry: &Catalogue) -> Result<Self, prometheus::Error> {
         Ok(Self {
             deliveries: register_int_counter_vec_with_registry!(
                 Opts::new(

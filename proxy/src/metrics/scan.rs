@@ -1,9 +1,11 @@
 //! Instruments of scanning: layers read, how long it took, what waits.
 
 use prometheus::{
-    Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, register_histogram_with_registry,
+    Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, register_histogram_with_registry,
     register_int_counter_vec_with_registry, register_int_gauge_with_registry,
 };
+
+use super::catalogue::Catalogue;
 
 /// The scanner's instruments.
 #[derive(Clone)]
@@ -15,7 +17,7 @@ pub struct ScanMetrics {
 }
 
 impl ScanMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(registry: &Catalogue) -> Result<Self, prometheus::Error> {
         let buckets = vec![0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
         let durations = HistogramOpts::new(
             "weir_layer_scan_duration_seconds",

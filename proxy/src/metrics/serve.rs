@@ -1,10 +1,12 @@
 //! Instruments of the mirror: requests, blobs, upstreams, the store.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     register_histogram_vec_with_registry, register_int_counter_vec_with_registry, register_int_counter_with_registry,
     register_int_gauge_vec_with_registry, register_int_gauge_with_registry,
 };
+
+use super::catalogue::Catalogue;
 
 /// What became of a request for a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,21 @@ impl BlobResult {
     }
 }
 
+/// What the blob store holds, and what it holds it in.
+#[derive(Clone, Copy, Debug)]
+pub struct Store {
+    /// Bytes of blobs.
+    pub bytes: u64,
+    /// Bytes they may take.
+    pub budget: u64,
+    /// Blobs evicted since the start.
+    pub evicted_blobs: u64,
+    /// Their bytes.
+    pub evicted_bytes: u64,
+    /// Bytes the file system has left, where it says.
+    pub available: Option<u64>,
+}
+
 /// The mirror's instruments.
 #[derive(Clone)]
 pub struct ServeMetrics {
@@ -39,14 +56,19 @@ pub struct ServeMetrics {
     durations: HistogramVec,
     blob_requests: IntCounterVec,
     blob_bytes: IntCounterVec,
+    blobs_not_stored: IntCounterVec,
     upstream_requests: IntCounterVec,
+    breakers: IntGaugeVec,
     cache_size: IntGauge,
+    cache_budget: IntGauge,
     blobs_evicted: IntGauge,
+    bytes_evicted: IntCounter,
+    available: IntGauge,
     pulls_dropped: IntCounter,
 }
 
 impl ServeMetrics {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(registry: &Catalogue) -> Result<Self, prometheus::Error> {
         let build: IntGaugeVec = register_int_gauge_vec_with_registry!(
             Opts::new("weir_build_info", "Always 1; the label says which version runs."),
             &["version"],
@@ -75,17 +97,45 @@ impl ServeMetrics {
                 &["upstream", "source"],
                 registry
             )?,
+            blobs_not_stored: register_int_counter_vec_with_registry!(
+                Opts::new(
+                    "weir_blobs_not_stored_total",
+                    "Blobs passed on to clients and not kept, because the disk took no more bytes."
+                ),
+                &["upstream"],
+                registry
+            )?,
             upstream_requests: register_int_counter_vec_with_registry!(
                 Opts::new("weir_upstream_requests_total", "Requests sent to upstreams, by status or \"error\"."),
                 &["upstream", "code"],
+                registry
+            )?,
+            breakers: register_int_gauge_vec_with_registry!(
+                Opts::new(
+                    "weir_upstream_breaker_open",
+                    "1 while an upstream that failed too often in a row is asked by single probes only, until one succeeds."
+                ),
+                &["upstream"],
                 registry
             )?,
             cache_size: register_int_gauge_with_registry!(
                 Opts::new("weir_cache_size_bytes", "Bytes of blobs on disk."),
                 registry
             )?,
+            cache_budget: register_int_gauge_with_registry!(
+                Opts::new("weir_cache_budget_bytes", "Bytes that blobs may take on disk: data.blob_budget."),
+                registry
+            )?,
             blobs_evicted: register_int_gauge_with_registry!(
                 Opts::new("weir_cache_evicted_blobs", "Blobs evicted under the budget since the start."),
+                registry
+            )?,
+            bytes_evicted: register_int_counter_with_registry!(
+                Opts::new("weir_cache_evicted_bytes_total", "Bytes of blobs evicted under the budget."),
+                registry
+            )?,
+            available: register_int_gauge_with_registry!(
+                Opts::new("weir_data_available_bytes", "Bytes left on the file system that blobs are stored on."),
                 registry
             )?,
             pulls_dropped: register_int_counter_with_registry!(
@@ -103,6 +153,8 @@ impl ServeMetrics {
         for source in ["store", "upstream"] {
             self.blob_bytes.with_label_values(&[upstream, source]);
         }
+        self.blobs_not_stored(upstream);
+        self.breaker(upstream, false);
     }
 
     /// Counts an answered request; `seconds` is the time to the head of the answer.
@@ -131,14 +183,30 @@ impl ServeMetrics {
         self.upstream_requests.with_label_values(&[upstream, code]).inc();
     }
 
+    /// The counter of blobs of one upstream that were passed on and not kept.
+    pub fn blobs_not_stored(&self, upstream: &str) -> IntCounter {
+        self.blobs_not_stored.with_label_values(&[upstream])
+    }
+
+    /// States whether an upstream's breaker is open.
+    pub fn breaker(&self, upstream: &str, is_open: bool) {
+        self.breakers.with_label_values(&[upstream]).set(i64::from(is_open));
+    }
+
     /// Counts pulls of which no record is kept.
     pub fn pulls_dropped(&self, count: u64) {
         self.pulls_dropped.inc_by(count);
     }
 
     /// States what the store holds.
-    pub fn store(&self, bytes: u64, evicted: u64) {
-        self.cache_size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-        self.blobs_evicted.set(i64::try_from(evicted).unwrap_or(i64::MAX));
+    pub fn store(&self, store: Store) {
+        let gauge = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.cache_size.set(gauge(store.bytes));
+        self.cache_budget.set(gauge(store.budget));
+        self.blobs_evicted.set(gauge(store.evicted_blobs));
+        self.bytes_evicted.inc_by(store.evicted_bytes.saturating_sub(self.bytes_evicted.get()));
+        if let Some(available) = store.available {
+            self.available.set(gauge(available));
+        }
     }
 }

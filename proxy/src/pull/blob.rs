@@ -106,6 +106,7 @@ impl Puller {
                         described,
                         credentials: Self::credentials(&upstream, identity),
                         received: self.0.metrics.bytes_fetched(&upstream.name),
+                        not_stored: self.0.metrics.blobs_not_stored(&upstream.name),
                     };
                     // A task of its own: a client that leaves stops only its own body.
                     self.0.tasks.spawn("blob-fetch", fetch.run(writer));

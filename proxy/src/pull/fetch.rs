@@ -28,6 +28,8 @@ pub(super) struct Fetch {
     pub(super) credentials: ClientAuth,
     /// Counts bytes received.
     pub(super) received: IntCounter,
+    /// Counts blobs that were passed on and not kept.
+    pub(super) not_stored: IntCounter,
 }
 
 impl Fetch {
@@ -46,6 +48,7 @@ impl Fetch {
                 tracing::info!(image.repository = %self.location, blob.digest = %self.digest, size_bytes = len, "blob stored");
             }
             Ok(Committed { len, stored: false }) => {
+                self.not_stored.inc();
                 tracing::warn!(image.repository = %self.location, blob.digest = %self.digest, size_bytes = len, "blob passed on, the disk is full");
             }
             Err(error) => {

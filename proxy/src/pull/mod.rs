@@ -153,6 +153,11 @@ impl Puller {
         self.0.upstreams.contains_key(name)
     }
 
+    /// Each upstream's name, and whether it fails so often that it is asked by single probes only.
+    pub fn failing(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.0.upstreams.iter().map(|(name, upstream)| (name.as_str(), upstream.client.is_failing()))
+    }
+
     /// Whether only clients with credentials of their own may read `location`.
     pub fn is_restricted(&self, location: &Location) -> bool {
         self.upstream(location).client_access

@@ -65,6 +65,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it holds requests back, or lets single ones probe.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
     /// The upstream answered, whatever it said.
     pub(crate) fn succeeded(&mut self) {
         self.state = State::Closed { failures: 0 };
@@ -138,8 +143,9 @@ mod tests {
         }
         now += Duration::from_secs(30);
         assert_eq!(breaker.admit(now), Admission::Admitted);
+        assert!(breaker.is_open(), "until the probe has succeeded");
         breaker.succeeded();
-        assert_eq!(breaker, open_never());
+        assert_eq!((breaker.is_open(), breaker), (false, open_never()));
     }
 
     #[test]

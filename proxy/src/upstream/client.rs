@@ -123,6 +123,11 @@ impl UpstreamClient {
         &self.0.name
     }
 
+    /// Whether it failed so often in a row that it is asked by single probes only.
+    pub fn is_failing(&self) -> bool {
+        self.breaker().is_open()
+    }
+
     /// A manifest, by tag or digest. `accept` goes upstream as it is. The digest is not verified.
     ///
     /// # Errors

@@ -169,7 +169,7 @@ impl UpstreamClient {
         }
     }
 
-    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+    pub(super) fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
         self.0.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

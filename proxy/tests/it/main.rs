@@ -16,6 +16,7 @@ mod format;
 mod herd;
 mod kubernetes;
 mod lying;
+mod metrics;
 mod mirror;
 mod nodes;
 mod pulls;

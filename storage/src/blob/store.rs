@@ -163,6 +163,14 @@ impl BlobStore {
         Usage { partials: partials as u64, partial_bytes, ..super::lock(&self.shared.ledger).usage() }
     }
 
+    /// Bytes the file system has left. Blocks.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn available(&self) -> io::Result<u64> {
+        self.shared.available()
+    }
+
     /// Takes no more bytes and waits for the work under way. Writers that are still open fail; readers of stored blobs
     /// go on.
     pub async fn close(&self) {

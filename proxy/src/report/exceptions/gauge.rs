@@ -44,6 +44,8 @@ pub async fn count_exceptions(parts: ExceptionGaugeParts) {
         let (rules, now) = (parts.exceptions.rules(), parts.clock.now());
         let counts = states(&rules, now);
         parts.metrics.count(|scope, state| counts.get(&(scope, state.name())).copied().unwrap_or_default());
+        let ends = rules.holding(now).filter_map(|exception| exception.expires_at);
+        parts.metrics.ending(&ends.map(|end| end - now).collect::<Vec<_>>());
         let (index, fleet) = (parts.index.clone(), parts.fleet.clone());
         let counted = parts.tasks.blocking("exceptions", &class, move || matches(&index, &fleet, rules, now));
         match counted.await {
