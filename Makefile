@@ -24,7 +24,7 @@ SCREENS ?= $(CACHE)/screens
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo demo-advisory test check fuzz bench image screens install-build install-run install-bench
+.PHONY: help build demo demo-advisory test check rules fuzz bench image screens install-build install-run install-bench
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -58,7 +58,11 @@ check: install-build ## the fast part of the tests: fmt, clippy, docs, unit test
 	$(PHASE) unit-tests cargo test $(CARGO_FLAGS) --lib --quiet
 	$(PHASE) dependencies deploy/check-deps.sh
 
-test: check build image ## everything CI runs
+rules: install-run ## checks the rules for Prometheus, and that each alert fires when it should and not else
+	$(PHASE) rules promtool check rules deploy/observe/rules/weir.yaml
+	$(PHASE) rules promtool test rules $(sort $(wildcard deploy/observe/tests/*_test.yaml))
+
+test: check rules build image ## everything CI runs
 	$(PHASE) fuzz deploy/fuzz.sh $(TEST_FUZZ_SECONDS)
 	$(PHASE) tests cargo test $(CARGO_FLAGS)
 

@@ -15,6 +15,7 @@ mod format;
 mod kill;
 mod kill_import;
 mod nodes;
+mod observe;
 mod prometheus;
 mod pull;
 mod scan;
