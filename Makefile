@@ -24,7 +24,7 @@ SCREENS ?= $(CACHE)/screens
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo demo-advisory test check rules fuzz bench image screens install-build install-run install-bench
+.PHONY: help build demo demo-advisory test check rules manifests fuzz bench image screens install-build install-run install-bench
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -62,8 +62,12 @@ rules: install-run ## checks the rules for Prometheus, and that each alert fires
 	$(PHASE) rules promtool check rules deploy/observe/rules/weir.yaml
 	$(PHASE) rules promtool test rules $(sort $(wildcard deploy/observe/tests/*_test.yaml))
 
+manifests: build install-run ## tests the Helm chart and the plain manifests
+	$(PHASE) manifests deploy/kubernetes/tests/run.sh
+
 test: check rules build image ## everything CI runs
 	$(PHASE) fuzz deploy/fuzz.sh $(TEST_FUZZ_SECONDS)
+	$(PHASE) manifests deploy/kubernetes/tests/run.sh
 	$(PHASE) tests cargo test $(CARGO_FLAGS)
 
 screens: build image ## tests the console in a browser and leaves pictures of every screen
