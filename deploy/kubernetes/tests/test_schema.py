@@ -10,7 +10,22 @@ import unittest
 import kubernetes_validate
 from cloudcoil.models.prometheus_operator import v1 as operator
 
-from rendering import KUBERNETES, NEWEST, OLDEST, OVERLAYS, helm, key, kustomize, pick, renderings
+from rendering import (
+    CHART,
+    KUBERNETES,
+    NEWEST,
+    OLDEST,
+    OVERLAYS,
+    TOOLS,
+    VALUES,
+    helm,
+    key,
+    kustomize,
+    pick,
+    renderings,
+    run,
+    value_files,
+)
 
 # Objects of Prometheus' operator have schemas of their own.
 OPERATOR = {"ServiceMonitor": operator.ServiceMonitor, "PrometheusRule": operator.PrometheusRule}
@@ -65,6 +80,10 @@ class Schema(unittest.TestCase):
             for version in (OLDEST, NEWEST):
                 with self.assertRaises(Exception):
                     check(wrong, version)
+
+    def test_helm_s_own_lint_is_content(self):
+        for file in value_files():
+            run(TOOLS / "helm", "lint", "--strict", "--quiet", "--kube-version", NEWEST, "--values", VALUES / file, CHART)
 
     def test_files_are_tidy_yaml(self):
         rules = "{extends: default, rules: {line-length: {max: 160}, document-start: disable, braces: disable, comments: disable}}"

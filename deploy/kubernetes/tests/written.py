@@ -89,7 +89,7 @@ def kustomization(resources, generators, privileged=False):
     if privileged:
         text += """\
 patches:
-  # The DaemonSet needs directories and the socket of the host; every other pod here still keeps to the restricted profile.
+  # The DaemonSet needs directories of the host; every other pod here still keeps to the restricted profile.
   - target: {kind: Namespace, name: weir}
     patch: |
       - {op: replace, path: /metadata/labels/pod-security.kubernetes.io~1enforce, value: privileged}
