@@ -28,6 +28,8 @@ group_packages() {
         python3-packaging r-base-core
       # What the console is opened in.
       printf '%s\n' chromium
+      # What weir's container image is built with.
+      printf '%s\n' buildah
       # A Node.js from elsewhere brings its npm along, and the distribution's would conflict with it.
       command -v npm >/dev/null || printf '%s\n' nodejs npm
       ;;

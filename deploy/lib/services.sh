@@ -76,7 +76,7 @@ version = 2
 root = "$dir/root"
 state = "$dir/state"
 disabled_plugins = [
-  "io.containerd.grpc.v1.cri", "io.containerd.internal.v1.restart", "io.containerd.runtime.v1.linux",
+  "io.containerd.grpc.v1.cri", "io.containerd.internal.v1.restart",
   "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
   "io.containerd.tracing.processor.v1.otlp",
