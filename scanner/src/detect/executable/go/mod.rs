@@ -48,7 +48,7 @@ impl Watcher for GoPrograms {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn watch(&self, file: &FileHead<'_>, _buffers: &Buffers, _facts: &mut FactList) -> Option<Box<dyn Watch>> {
@@ -111,7 +111,7 @@ impl Watch for GoWatch {
         match build {
             Some((build, header)) if header.inline() => self.inline(build, facts),
             Some((_, header)) => self.old(&header, facts),
-            None => match self.modules.first() {
+            None => match self.modules.iter().find(|modules| is_list(modules)) {
                 Some(modules) => self.found(&BuildInfo { version: None, modules: marked(modules) }, facts),
                 None if self.crowded => {
                     facts.malformed(&self.path, "more places look like Go's build info than are read")
@@ -138,6 +138,11 @@ fn capture(captures: &mut Vec<Capture>, places: impl Iterator<Item = usize>, byt
         captures.push(capture);
     }
     false
+}
+
+/// Whether a mark has a list behind it: a program that looks for such lists, weir among them, holds the marks alone.
+fn is_list(capture: &Capture) -> bool {
+    capture.bytes().get(MODULES_START.len()..).is_some_and(|list| list.starts_with(b"path\t"))
 }
 
 /// The list of modules between its marks.
@@ -292,6 +297,15 @@ mod tests {
         let note = memchr::memmem::find(&hidden, b"\x04\0\0\0Go").unwrap();
         hidden[note + 4] = b'X';
         assert_eq!(watched(&hidden, 100), (FOUND.map(str::to_owned).to_vec(), 1));
+    }
+
+    #[test]
+    fn a_program_that_looks_for_lists_is_no_go_program() {
+        let alone = [&MODULES_START[..], &MODULES_END].concat();
+        assert_eq!(watched(&placed(elf(&[]), &[(0x200, &alone)]), 100), (vec![], 0));
+        // One that holds them and has a list as well is found by its list.
+        let both = placed(elf(&[]), &[(0x200, &alone), (0x300, &marked_list())]);
+        assert_eq!(watched(&both, 100), (FOUND.map(str::to_owned).to_vec(), 1));
     }
 
     #[test]
