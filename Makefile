@@ -19,12 +19,14 @@ TEST_FUZZ_SECONDS ?= 120
 FUZZ_SECONDS ?= 3600
 # Images of the synthetic fleet that `make bench` matches.
 FLEET_IMAGES ?= 10000
+# Where `make container` leaves the image.
+CONTAINER_DIR ?= $(CACHE)/container
 # Where `make screens` leaves its pictures.
 SCREENS ?= $(CACHE)/screens
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo demo-advisory test check rules manifests fuzz bench image screens install-build install-run install-bench
+.PHONY: help build demo demo-advisory test check rules manifests container release fuzz bench image screens install-build install-run install-bench
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -44,6 +46,13 @@ build: install-build ## builds weir and says where it is
 
 image: install-run ## makes the image that demo, tests and benchmarks pull
 	$(PHASE) image deploy/image/make-image.sh "$(WEIR_IMAGE_DIR)"
+
+container: build install-run ## builds weir's container image and proves it
+	$(PHASE) container deploy/container/make.sh "$(CONTAINER_DIR)"
+	$(PHASE) container-proof deploy/container/prove.sh "$(CONTAINER_DIR)"
+
+release: build install-run ## makes and verifies a whole release: VERSION=1.2.3 RELEASE_DIR=DIR
+	$(PHASE) release deploy/release/release.sh "$(VERSION)" "$(RELEASE_DIR)"
 
 demo: build image ## pulls an image through weir and prints what was found; ONCE=1 ends it
 	@deploy/demo/demo.sh
@@ -69,6 +78,9 @@ test: check rules build image ## everything CI runs
 	$(PHASE) fuzz deploy/fuzz.sh $(TEST_FUZZ_SECONDS)
 	$(PHASE) manifests deploy/kubernetes/tests/run.sh
 	$(PHASE) tests cargo test $(CARGO_FLAGS)
+	$(PHASE) container deploy/container/make.sh "$(CONTAINER_DIR)"
+	$(PHASE) container-proof deploy/container/prove.sh "$(CONTAINER_DIR)"
+	$(PHASE) release env BINARY="$(CONTAINER_DIR)/weir" deploy/release/test.sh
 
 screens: build image ## tests the console in a browser and leaves pictures of every screen
 	$(PHASE) screens env WEIR_SCREENSHOTS="$(SCREENS)" cargo test $(CARGO_FLAGS) --test e2e -- console::every_behaviour
