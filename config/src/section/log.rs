@@ -44,7 +44,10 @@ fn filter(text: &str) -> Result<String, String> {
         }
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.');
         if module.is_some_and(|module| module.is_empty() || !module.chars().all(valid)) {
-            return Err(format!("expected a module such as weir_proxy::upstream before '=', found {}", quoted(directive)));
+            return Err(format!(
+                "expected a module such as weir_proxy::upstream before '=', found {}",
+                quoted(directive)
+            ));
         }
     }
     let directives: Vec<&str> = text.split(',').map(str::trim).collect();
