@@ -15,6 +15,8 @@ pub use faulty::FaultyEngine;
 pub use memory::MemoryEngine;
 pub use rocks::RocksEngine;
 
+use std::path::Path;
+
 use super::IndexError;
 
 /// Declares [`Table`] with its names, so that the list and the names cannot drift apart.
@@ -289,6 +291,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Makes everything written so far survive a loss of power.
     fn sync(&self) -> Result<(), IndexError>;
+
+    /// Copies everything as it is at one moment into `to`, a directory that is not there yet and that this engine can open. Not every
+    /// engine can.
+    fn checkpoint(&self, to: &Path) -> Result<(), IndexError> {
+        Err(IndexError::Checkpoint { path: to.to_owned(), source: "this engine keeps no files".into() })
+    }
 }
 
 /// All rows of a scan, read page by page: memory stays at one page however long the scan is.

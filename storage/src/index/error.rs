@@ -56,6 +56,14 @@ pub enum IndexError {
         /// What the engine said.
         source: EngineFailure,
     },
+    /// A copy of the index at one moment was not made.
+    #[error("cannot copy the index to {}: {source}", path.display())]
+    Checkpoint {
+        /// Where to.
+        path: PathBuf,
+        /// What the engine said.
+        source: EngineFailure,
+    },
     /// A row was read and could not be understood.
     #[error(transparent)]
     Record(#[from] RecordError),

@@ -23,6 +23,7 @@ mod finding_change;
 mod folder_count;
 mod folder_reach;
 mod folder_writer;
+mod format;
 mod image;
 mod image_removal;
 mod import_record;
@@ -70,6 +71,7 @@ pub use event::{
 pub use exception::{ExceptionChange, ExceptionOutcome, Exceptions, VexDocumentRecord};
 pub use finding::{FindingBrief, Findings, FindingsBrief, FindingsRecord, FirstSeen, Matching};
 pub use folder_reach::FolderReach;
+use format::Format;
 pub use image::{ImageCursor, ImageLayer, ImagePage, ImageRecord, Images, InvalidImageCursor};
 pub use import_record::{ImportCounts, ImportFinish, ImportRecord, IncrementFinish, SourceFailure, Validators};
 pub use inventory::{Inventories, InventoryRecord};
@@ -94,11 +96,6 @@ pub use user::PackageUsers;
 pub use webhook::{
     DeliveryOutcome, Gathered, WebhookDelivery, WebhookFailure, WebhookMark, WebhookMarks, WebhookRecord, Webhooks,
 };
-
-/// The schema this version writes: raised when a change needs a migration that a record's version byte cannot carry.
-const SCHEMA: i64 = 1;
-/// The stamp that holds it.
-const SCHEMA_STAMP: &str = "schema";
 
 /// A handle on the index; clones share it. Its methods block, see [`Index::run`].
 #[derive(Clone)]
@@ -139,12 +136,9 @@ impl Index {
     /// # Errors
     /// [`IndexError::InUse`], [`IndexError::Damaged`], [`IndexError::Newer`] and [`IndexError::Open`], as they say.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
+        Format::check(path)?;
         let index = Self::new(Arc::new(RocksEngine::open(path)?));
-        match index.stamps().get(SCHEMA_STAMP)?.map(|stamp| stamp.at) {
-            None => index.stamps().put(SCHEMA_STAMP, SCHEMA, b"")?,
-            Some(SCHEMA) => {}
-            Some(found) => return Err(IndexError::Newer { path: path.to_owned(), found: format!("schema {found}") }),
-        }
+        Format::raise(path)?;
         Ok(index)
     }
 
@@ -153,11 +147,26 @@ impl Index {
     /// # Errors
     /// As [`Index::open`], except for [`IndexError::InUse`].
     pub fn open_read_only(path: &Path) -> Result<Self, IndexError> {
-        let index = Self::new(Arc::new(RocksEngine::open_read_only(path)?));
-        match index.stamps().get(SCHEMA_STAMP)?.map(|stamp| stamp.at) {
-            None | Some(SCHEMA) => Ok(index),
-            Some(found) => Err(IndexError::Newer { path: path.to_owned(), found: format!("schema {found}") }),
-        }
+        Format::check(path)?;
+        Ok(Self::new(Arc::new(RocksEngine::open_read_only(path)?)))
+    }
+
+    /// Makes a copy of the index as it is at one moment in `to`, a directory that is not there yet. Files that never change are linked
+    /// where that is the same file system, so that the copy takes little time and little room until the index moves on.
+    ///
+    /// # Errors
+    /// [`IndexError::Checkpoint`]: the copy cannot be made, or the engine keeps nothing on disk.
+    pub fn checkpoint(&self, to: &Path) -> Result<(), IndexError> {
+        self.engine.checkpoint(to)
+    }
+
+    /// The same of the index in `path`, which no process has open. It is left as the version that wrote it can open it.
+    ///
+    /// # Errors
+    /// As [`Index::open`] and [`Index::checkpoint`].
+    pub fn checkpoint_at_rest(path: &Path, to: &Path) -> Result<(), IndexError> {
+        Format::check(path)?;
+        RocksEngine::open_as_it_is(path)?.checkpoint(to)
     }
 
     /// An index that lives as long as its last handle.
@@ -334,19 +343,4 @@ fn next_number(index: &Index, table: Table) -> Result<u64, IndexError> {
 /// The components of a row's key; what is no key of this table is damage.
 fn decode_key<K: key::DecodeKey>(table: Table, bytes: &[u8]) -> Result<K, RecordError> {
     key::decode(bytes).ok_or_else(|| RecordError::damaged(table.name(), bytes, "not a key of this table"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_index_of_a_newer_schema_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let index = Index::open(directory.path()).unwrap();
-        index.stamps().put(SCHEMA_STAMP, SCHEMA + 1, b"").unwrap();
-        drop(index);
-        let error = Index::open(directory.path()).err().unwrap();
-        assert!(matches!(&error, IndexError::Newer { found, .. } if found == "schema 2"), "{error}");
-    }
 }

@@ -1,5 +1,6 @@
 //! An engine that fails on request, for tests of what the mirror does without its index.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -71,5 +72,9 @@ impl Engine for FaultyEngine {
 
     fn sync(&self) -> Result<(), IndexError> {
         self.inner.sync()
+    }
+
+    fn checkpoint(&self, to: &Path) -> Result<(), IndexError> {
+        self.inner.checkpoint(to)
     }
 }

@@ -4,11 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, ErrorKind, LogLevel,
     Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
+use super::super::format::FORMAT_FILE;
 use super::{Batch, Change, Direction, Durability, Engine, IndexError, PAGE_BYTES, Row, RowPage, Scan, Table, beyond};
 
 /// Blocks, indexes and filters in memory, all tables together.
@@ -40,19 +42,27 @@ impl RocksEngine {
         let refused = |error: std::io::Error| IndexError::Open { path: path.to_owned(), source: error.into() };
         std::fs::create_dir_all(path).map_err(refused)?;
         if is_created(path).map_err(refused)? {
-            let stored = DB::list_cf(&Options::default(), path).map_err(|error| open_error(path, error))?;
-            let unknown: Vec<_> = stored.into_iter().filter(|name| !is_known(name)).collect();
-            if !unknown.is_empty() {
-                return Err(IndexError::Newer {
-                    path: path.to_owned(),
-                    found: format!("tables {}", unknown.join(", ")),
-                });
-            }
+            stored_tables(path)?;
         }
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let tables = Table::ALL.iter().map(|table| ColumnFamilyDescriptor::new(table.name(), table_options(&cache)));
         let database = DB::open_cf_descriptors(&database_options(&cache), path, tables)
             .map_err(|error| open_error(path, error))?;
+        Ok(Self { path: path.to_owned(), database })
+    }
+
+    /// Opens the database in `path` with the tables it has; an older version can still open it afterwards.
+    ///
+    /// # Errors
+    /// As [`RocksEngine::open`]; a directory without a database is [`IndexError::Damaged`].
+    pub fn open_as_it_is(path: &Path) -> Result<Self, IndexError> {
+        let tables = stored_tables(path)?;
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let mut options = database_options(&cache);
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        let tables = tables.into_iter().map(|name| ColumnFamilyDescriptor::new(name, table_options(&cache)));
+        let database = DB::open_cf_descriptors(&options, path, tables).map_err(|error| open_error(path, error))?;
         Ok(Self { path: path.to_owned(), database })
     }
 
@@ -87,6 +97,16 @@ impl RocksEngine {
     fn family(&self, table: Table) -> Option<&rocksdb::ColumnFamily> {
         self.database.cf_handle(table.name())
     }
+}
+
+/// The names of the tables a database has; those that this version does not know are refused.
+fn stored_tables(path: &Path) -> Result<Vec<String>, IndexError> {
+    let stored = DB::list_cf(&Options::default(), path).map_err(|error| open_error(path, error))?;
+    let unknown: Vec<&str> = stored.iter().map(String::as_str).filter(|name| !is_known(name)).collect();
+    if unknown.is_empty() {
+        return Ok(stored);
+    }
+    Err(IndexError::Newer { path: path.to_owned(), found: format!("tables {}", unknown.join(", ")) })
 }
 
 /// Whether the directory holds a database. RocksDB would take table files without its `CURRENT` file for leftovers and
@@ -219,6 +239,17 @@ impl Engine for RocksEngine {
     fn sync(&self) -> Result<(), IndexError> {
         self.database.flush_wal(true).map_err(|error| IndexError::Write { source: error.into() })
     }
+
+    fn checkpoint(&self, to: &Path) -> Result<(), IndexError> {
+        let failed = |source| IndexError::Checkpoint { path: to.to_owned(), source };
+        let checkpoint = Checkpoint::new(&self.database).and_then(|checkpoint| checkpoint.create_checkpoint(to));
+        checkpoint.map_err(|error| failed(error.into()))?;
+        // RocksDB takes along what it knows of. The file never goes down, so that it covers what was copied before it.
+        match std::fs::copy(self.path.join(FORMAT_FILE), to.join(FORMAT_FILE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error.into())),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn read_error(table: Table, error: rocksdb::Error) -> IndexError {
@@ -227,6 +258,8 @@ fn read_error(table: Table, error: rocksdb::Error) -> IndexError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
     use super::*;
 
     fn written(path: &Path) {
@@ -293,6 +326,65 @@ mod tests {
         batch.put(Table::Tokens, b"a".to_vec(), b"1".to_vec());
         assert!(matches!(reader.write(batch.clone()), Err(IndexError::Write { .. })));
         RocksEngine::open(directory.path()).unwrap().write(batch).unwrap();
+    }
+
+    #[test]
+    fn a_checkpoint_is_the_database_of_one_moment_while_it_is_written_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, to) = (directory.path().join("index"), directory.path().join("checkpoint"));
+        let engine = RocksEngine::open(&path).unwrap();
+        // Each batch writes the same number into two tables: at no moment do they differ.
+        let write = |number: u32| {
+            let mut batch = Batch::new();
+            for table in [Table::Stamps, Table::Audit] {
+                batch.put(table, b"at".to_vec(), number.to_be_bytes().to_vec());
+                batch.put(table, number.to_be_bytes().to_vec(), vec![7; 2000]);
+            }
+            engine.write(batch).unwrap();
+        };
+        write(0);
+        let (written, stop) = (AtomicU32::new(0), AtomicBool::new(false));
+        let before = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Acquire) {
+                    let number = written.load(Ordering::Acquire) + 1;
+                    write(number);
+                    written.store(number, Ordering::Release);
+                }
+            });
+            while written.load(Ordering::Acquire) < 100 {
+                std::thread::yield_now();
+            }
+            let before = written.load(Ordering::Acquire);
+            let made = engine.checkpoint(&to);
+            stop.store(true, Ordering::Release);
+            made.unwrap();
+            before
+        });
+        let copy = RocksEngine::open(&to).unwrap();
+        let at = |table| u32::from_be_bytes(copy.get(table, b"at").unwrap().unwrap().try_into().unwrap());
+        let (stamp, audit) = (at(Table::Stamps), at(Table::Audit));
+        assert_eq!(stamp, audit);
+        assert!((before..=written.into_inner()).contains(&stamp), "{stamp}");
+        assert!(copy.get(Table::Audit, &stamp.to_be_bytes()).unwrap().is_some());
+        assert_eq!(copy.get(Table::Audit, &(stamp + 1).to_be_bytes()).unwrap(), None);
+        assert!(matches!(engine.checkpoint(&to), Err(IndexError::Checkpoint { .. })), "it is there already");
+    }
+
+    #[test]
+    fn a_checkpoint_at_rest_makes_no_table_that_an_older_version_does_not_know() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, to) = (directory.path().join("index"), directory.path().join("checkpoint"));
+        written(&path);
+        let mut engine = RocksEngine::open(&path).unwrap();
+        engine.database.drop_cf(Table::Tokens.name()).unwrap();
+        drop(engine);
+        RocksEngine::open_as_it_is(&path).unwrap().checkpoint(&to).unwrap();
+        for path in [&path, &to] {
+            let tables = DB::list_cf(&Options::default(), path).unwrap();
+            assert!(!tables.iter().any(|name| name == Table::Tokens.name()), "{tables:?}");
+        }
+        assert_eq!(RocksEngine::open(&to).unwrap().get(Table::Stamps, b"a").unwrap().unwrap(), b"1");
     }
 
     #[test]

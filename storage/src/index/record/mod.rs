@@ -2,7 +2,7 @@
 //!
 //! Owns the stored structs and their conversions. They are the disk's own: a domain type may change its fields and its
 //! JSON without a stored byte moving. A new form is a new struct with the next version; the old one stays and is still read,
-//! and a sample of each is kept in `tests/samples`. Invariant: any bytes give a value or a [`RecordError`], never a panic.
+//! and a sample of each is kept in `tests/samples`, in the folder of the version of weir that wrote it first. Invariant: any bytes give a value or a [`RecordError`], never a panic.
 
 mod advisory;
 mod cluster;
@@ -45,6 +45,63 @@ pub(crate) trait Record: Sized {
 
     /// Reads the stored form of any version there has been.
     fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable>;
+}
+
+/// Declares every stored form with the name it has in an index's format and in the names of samples.
+macro_rules! forms {
+    ($($name:literal = $record:ty,)*) => {
+        /// Every stored form and the version this build writes.
+        pub(crate) const FORMS: &[(&str, u8)] = &[$(($name, <$record>::VERSION),)*];
+
+        /// The name of a stored form.
+        #[cfg(test)]
+        fn form_of<R: 'static>() -> &'static str {
+            let wanted = std::any::TypeId::of::<R>();
+            $(if wanted == std::any::TypeId::of::<$record>() { return $name; })*
+            panic!("{} is in no line of the list of forms", std::any::type_name::<R>())
+        }
+
+        /// Reads bytes as every record there is.
+        #[cfg(test)]
+        fn read_as_all(bytes: &[u8]) {
+            $(let _: Result<$record, _> = decode(Table::Stamps, b"key", bytes);)*
+        }
+    };
+}
+
+forms! {
+    "stamp" = super::StampRecord,
+    "manifest" = super::ManifestRecord,
+    "link" = super::LinkRecord,
+    "tag" = super::TagRecord,
+    "alias" = super::AliasEdge,
+    "image" = super::ImageRecord,
+    "layer" = super::LayerOutcome,
+    "inventory" = super::InventoryRecord,
+    "findings" = super::FindingsRecord,
+    "event" = super::EventRecord,
+    "advisory" = weir_scanner::advisory::Advisory,
+    "mark" = MarkRecord,
+    "import" = super::ImportRecord,
+    "feed" = weir_scanner::advisory::Feed,
+    "kev" = weir_scanner::advisory::kev::KevEntry,
+    "epss" = weir_scanner::advisory::epss::EpssScore,
+    "cve-ratings" = super::cve::CveRatings,
+    "cve-state" = super::CveState,
+    "cluster" = super::ClusterRecord,
+    "cluster-object" = super::ClusterObject,
+    "life" = super::LifeRecord,
+    "node-check" = super::NodeCheckRecord,
+    "pull" = super::PullRecord,
+    "token" = super::TokenRecord,
+    "session" = super::SessionRecord,
+    "scan-request" = super::ScanRequestRecord,
+    "webhook" = super::WebhookRecord,
+    "webhook-delivery" = super::WebhookDelivery,
+    "exception" = weir_scanner::exception::Exception,
+    "exception-cancelled" = weir_scanner::exception::Cancelled,
+    "audit" = super::AuditEntry,
+    "vex-document" = super::VexDocumentRecord,
 }
 
 /// Why a stored form was not read.

@@ -1,10 +1,11 @@
 //! Samples of every version of every stored form: bytes kept in `tests/samples` that must read for ever as what they
-//! were written from. A missing sample is written by `WEIR_UPDATE_SAMPLES=1 cargo test`; an existing one is never changed.
+//! were written from. A missing sample is written by `WEIR_UPDATE_SAMPLES=1 cargo test` into the folder of the workspace's version; one
+//! of a released version is never changed.
 
 mod decision;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::PathBuf;
 
@@ -26,26 +27,84 @@ use self::workload::{
 };
 use super::*;
 use crate::index::cve::CveRatings;
+use crate::index::format::FORMAT_FILE;
 use crate::index::*;
 
-fn path(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "samples", &format!("{name}.bin")].iter().collect()
+/// The samples: a folder for each version of weir, with the forms that version wrote first.
+struct Samples {
+    /// By name, such as `image-v3`.
+    files: BTreeMap<String, PathBuf>,
+    /// Those that were compared.
+    read: BTreeSet<String>,
 }
 
-fn stored(name: &str) -> Vec<u8> {
-    std::fs::read(path(name)).unwrap_or_else(|error| panic!("sample {name}: {error}; WEIR_UPDATE_SAMPLES=1 writes it"))
+/// The folders, by version.
+fn releases() -> Vec<PathBuf> {
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "samples"].iter().collect();
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The value must read from the sample of `version`, and be written as it where that is the current version.
-fn check<R: Record + PartialEq + Debug>(name: &str, version: u8, value: &R) {
-    let name = format!("{name}-v{version}");
-    if std::env::var_os("WEIR_UPDATE_SAMPLES").is_some() && version == R::VERSION && !path(&name).exists() {
-        std::fs::write(path(&name), encode(value)).unwrap();
+/// Where this version's samples go.
+fn current() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "samples", env!("CARGO_PKG_VERSION")].iter().collect()
+}
+
+fn is_to_be_written() -> bool {
+    std::env::var_os("WEIR_UPDATE_SAMPLES").is_some()
+}
+
+impl Samples {
+    fn open() -> Self {
+        let mut files = BTreeMap::new();
+        for file in releases().iter().flat_map(|release| std::fs::read_dir(release).unwrap()) {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "bin") {
+                let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+                assert!(!files.contains_key(&name), "{name} was written by one version first, not by two");
+                files.insert(name, path);
+            }
+        }
+        Self { files, read: BTreeSet::new() }
     }
-    let sample = stored(&name);
-    assert_eq!(&decode::<R>(Table::Stamps, b"", &sample).unwrap(), value, "{name}");
-    if version == R::VERSION {
-        assert_eq!(encode(value), sample, "{name} is written otherwise: that needs a new version");
+
+    /// The value must read from the sample of `version`, and be written as it where that is the current version.
+    fn check<R: Record + PartialEq + Debug + 'static>(&mut self, name: &str, version: u8, value: &R) {
+        // Every form is in the list that an index's format is made from.
+        form_of::<R>();
+        let name = format!("{name}-v{version}");
+        if is_to_be_written() && version == R::VERSION && !self.files.contains_key(&name) {
+            std::fs::create_dir_all(current()).unwrap();
+            let path = current().join(format!("{name}.bin"));
+            std::fs::write(&path, encode(value)).unwrap();
+            self.files.insert(name.clone(), path);
+        }
+        let path = self.files.get(&name).unwrap_or_else(|| panic!("no sample {name}; WEIR_UPDATE_SAMPLES=1 writes it"));
+        let sample = std::fs::read(path).unwrap();
+        assert_eq!(&decode::<R>(Table::Stamps, b"", &sample).unwrap(), value, "{name}");
+        if version == R::VERSION {
+            assert_eq!(encode(value), sample, "{name} is written otherwise: that needs a new version");
+        }
+        self.read.insert(name);
+    }
+}
+
+#[test]
+fn an_index_in_the_format_of_every_version_of_weir_is_opened() {
+    let file = current().join(FORMAT_FILE);
+    if is_to_be_written() {
+        std::fs::create_dir_all(current()).unwrap();
+        std::fs::write(&file, Format::own().to_string()).unwrap();
+    }
+    let own = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        own,
+        Format::own().to_string(),
+        "WEIR_UPDATE_SAMPLES=1 writes it, as long as this version is not released"
+    );
+    for release in releases() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::copy(release.join(FORMAT_FILE), directory.path().join(FORMAT_FILE)).unwrap();
+        Index::open(directory.path()).unwrap();
     }
 }
 
@@ -387,103 +446,67 @@ fn cve_state() -> CveState {
 
 #[test]
 fn every_sample_reads_as_what_it_was_written_from() {
-    check("stamp", 1, &StampRecord { at: 1, value: b"value".to_vec() });
-    check("manifest", 1, &manifest());
-    check("link", 1, &link());
-    check(
+    let mut samples = Samples::open();
+    samples.check("stamp", 1, &StampRecord { at: 1, value: b"value".to_vec() });
+    samples.check("manifest", 1, &manifest());
+    samples.check("link", 1, &link());
+    samples.check(
         "tag",
         1,
         &TagRecord { digest: sha512(), media_type: MediaType::new(MediaType::OCI_MANIFEST), checked_at: 5 },
     );
-    check("alias", 1, &edge());
-    check("image", 1, &first_image());
-    check("image", 2, &second_image());
-    check("image", 3, &image());
-    check("layer-read", 1, &layer(first_facts()));
-    check("layer-read", 2, &layer(facts()));
+    samples.check("alias", 1, &edge());
+    samples.check("image", 1, &first_image());
+    samples.check("image", 2, &second_image());
+    samples.check("image", 3, &image());
+    samples.check("layer-read", 1, &layer(first_facts()));
+    samples.check("layer-read", 2, &layer(facts()));
     let (foreign, cut) =
         (Reason::new(ReasonCode::ForeignLayer, "elsewhere"), Reason::new(ReasonCode::FetchFailed, "cut"));
     for version in [1, 2] {
-        check("layer-unsupported", version, &LayerOutcome::Unsupported(foreign.clone()));
-        check("layer-failed", version, &LayerOutcome::Failed(cut.clone()));
+        samples.check("layer-unsupported", version, &LayerOutcome::Unsupported(foreign.clone()));
+        samples.check("layer-failed", version, &LayerOutcome::Failed(cut.clone()));
     }
-    check("inventory", 1, &first_inventory());
-    check("inventory", 2, &inventory());
-    check("findings", 1, &first_findings());
-    check("findings", 2, &findings());
-    check("event", 1, &event());
-    check("advisory", 1, &first_advisory());
-    check("advisory", 2, &advisory());
-    check("mark", 1, &MarkRecord { generation: 300, modified: None });
-    check("mark", 2, &MarkRecord { generation: 300, modified: Some(1_700_000_000) });
-    check("import", 1, &first_import());
-    check("import", 2, &import());
-    check("feed", 1, &feed());
-    check("kev", 1, &kev());
-    check("epss", 1, &EpssScore { score: 0.033_51, percentile: 0.8765 });
-    check("cve-ratings", 1, &CveRatings(advisory().ratings));
-    check("cve-state", 1, &cve_state());
-    check("cluster", 1, &cluster());
+    samples.check("inventory", 1, &first_inventory());
+    samples.check("inventory", 2, &inventory());
+    samples.check("findings", 1, &first_findings());
+    samples.check("findings", 2, &findings());
+    samples.check("event", 1, &event());
+    samples.check("advisory", 1, &first_advisory());
+    samples.check("advisory", 2, &advisory());
+    samples.check("mark", 1, &MarkRecord { generation: 300, modified: None });
+    samples.check("mark", 2, &MarkRecord { generation: 300, modified: Some(1_700_000_000) });
+    samples.check("import", 1, &first_import());
+    samples.check("import", 2, &import());
+    samples.check("feed", 1, &feed());
+    samples.check("kev", 1, &kev());
+    samples.check("epss", 1, &EpssScore { score: 0.033_51, percentile: 0.8765 });
+    samples.check("cve-ratings", 1, &CveRatings(advisory().ratings));
+    samples.check("cve-state", 1, &cve_state());
+    samples.check("cluster", 1, &cluster());
     for (name, object) in cluster_objects() {
-        check(name, 1, &object);
+        samples.check(name, 1, &object);
     }
-    check("life", 1, &LifeRecord { first_seen: -1, last_seen: 1_700_000_000 });
-    check("node-check", 1, &node_check());
-    check("pull", 1, &pull());
-    check("token", 1, &token());
+    samples.check("life", 1, &LifeRecord { first_seen: -1, last_seen: 1_700_000_000 });
+    samples.check("node-check", 1, &node_check());
+    samples.check("pull", 1, &pull());
+    samples.check("token", 1, &token());
     for (name, session) in sessions() {
-        check(name, 1, &session);
+        samples.check(name, 1, &session);
     }
     for (name, request) in scan_requests() {
-        check(name, 1, &request);
+        samples.check(name, 1, &request);
     }
-    check("webhook", 1, &webhook());
-    check("webhook-delivery", 1, &webhook_delivery());
+    samples.check("webhook", 1, &webhook());
+    samples.check("webhook-delivery", 1, &webhook_delivery());
     for (name, exception) in exceptions() {
-        check(name, 1, &exception);
+        samples.check(name, 1, &exception);
     }
-    check("exception-cancelled", 1, &cancelled());
-    check("audit", 1, &audit_entry());
-    check("vex-document", 1, &vex_document());
-}
-
-/// Reads bytes as every record there is; only a panic fails.
-fn read_as_all(bytes: &[u8]) {
-    fn read<R: Record>(bytes: &[u8]) {
-        let _ = decode::<R>(Table::Stamps, b"key", bytes);
-    }
-    read::<StampRecord>(bytes);
-    read::<ManifestRecord>(bytes);
-    read::<LinkRecord>(bytes);
-    read::<TagRecord>(bytes);
-    read::<AliasEdge>(bytes);
-    read::<ImageRecord>(bytes);
-    read::<LayerOutcome>(bytes);
-    read::<InventoryRecord>(bytes);
-    read::<FindingsRecord>(bytes);
-    read::<EventRecord>(bytes);
-    read::<Advisory>(bytes);
-    read::<MarkRecord>(bytes);
-    read::<ImportRecord>(bytes);
-    read::<Feed>(bytes);
-    read::<KevEntry>(bytes);
-    read::<EpssScore>(bytes);
-    read::<CveRatings>(bytes);
-    read::<CveState>(bytes);
-    read::<ClusterRecord>(bytes);
-    read::<ClusterObject>(bytes);
-    read::<LifeRecord>(bytes);
-    read::<NodeCheckRecord>(bytes);
-    read::<PullRecord>(bytes);
-    read::<TokenRecord>(bytes);
-    read::<SessionRecord>(bytes);
-    read::<ScanRequestRecord>(bytes);
-    read::<WebhookRecord>(bytes);
-    read::<WebhookDelivery>(bytes);
-    read::<Exception>(bytes);
-    read::<Cancelled>(bytes);
-    read::<AuditEntry>(bytes);
-    read::<VexDocumentRecord>(bytes);
+    samples.check("exception-cancelled", 1, &cancelled());
+    samples.check("audit", 1, &audit_entry());
+    samples.check("vex-document", 1, &vex_document());
+    let unread: Vec<&String> = samples.files.keys().filter(|name| !samples.read.contains(*name)).collect();
+    assert!(unread.is_empty(), "nothing reads {unread:?}");
 }
 
 proptest! {
