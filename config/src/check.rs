@@ -64,7 +64,8 @@ fn read(check: &Check<'_>, root: &Node) -> Option<Config> {
     let tls = listen.as_ref().is_some_and(|listen| listen.tls.is_some());
     let upstreams = upstream::read(&mut root, mirror, tls);
     let scan = root.section("scan", scan::read);
-    let advisory = root.section("advisory", advisory::read);
+    let names: Vec<String> = upstreams.iter().flatten().map(|upstream| upstream.name.clone()).collect();
+    let advisory = root.section("advisory", |table| advisory::read(table, &names));
     let cluster = root.section("cluster", cluster::read);
     let report = root.section("report", report::read);
     let address = listen.as_ref().map(|listen| listen.report);

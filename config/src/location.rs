@@ -11,6 +11,8 @@ pub enum Source {
     Url(Url),
     /// A directory on this machine, or a file where one file is wanted.
     Directory(PathBuf),
+    /// An artifact in a registry: `HOST/REPOSITORY[:TAG][@DIGEST]`. Only feeds may come from one.
+    Artifact(String),
 }
 
 /// Reads an absolute `https` or `http` URL without credentials and without a fragment.
@@ -28,6 +30,18 @@ pub(crate) fn web_url(text: &str) -> Result<Url, String> {
         return Err("a URL's fragment (after #) is never sent; leave it out".to_owned());
     }
     Ok(url)
+}
+
+/// Reads what comes after `oci://`: an artifact of one of the registries in `upstreams`.
+pub(crate) fn artifact(text: &str, upstreams: &[String]) -> Result<Source, String> {
+    let (host, name) = text.split_once('/').unwrap_or_default();
+    if host.is_empty() || name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '?' || c == '#') {
+        return Err("expected an artifact such as oci://registry.example/weir/advisories:latest".to_owned());
+    }
+    if !upstreams.iter().any(|upstream| upstream == host) {
+        return Err(format!("{host} is no upstream: an [[upstream]] of this name says how it is reached"));
+    }
+    Ok(Source::Artifact(text.to_owned()))
 }
 
 /// Reads a URL, or a path that starts at `base` when it is relative. A `file` URL is a path.
@@ -80,6 +94,17 @@ mod tests {
         assert_eq!(source("https://a.b/c", base), Ok(Source::Url(Url::parse("https://a.b/c").unwrap())));
         assert!(source("file://host/srv", base).is_err());
         assert!(source("s3://bucket", base).is_err());
+    }
+
+    #[test]
+    fn artifacts_are_of_configured_registries() {
+        let upstreams = ["registry.example".to_owned()];
+        let text = "registry.example/weir/advisories:latest";
+        assert_eq!(artifact(text, &upstreams), Ok(Source::Artifact(text.to_owned())));
+        for text in ["other.example/a:1", "registry.example", "registry.example/", "/a", "registry.example/a b"] {
+            assert!(artifact(text, &upstreams).is_err(), "{text}");
+        }
+        assert!(source("oci://registry.example/a", Path::new("/")).is_err(), "not where a file is wanted");
     }
 
     #[test]

@@ -168,7 +168,7 @@ pub const SETTINGS: &[Setting] = &[
         "advisory.source",
         Form::Source,
         "https://osv-vulnerabilities.storage.googleapis.com",
-        "Where advisories come from: an OSV bucket, or a directory laid out like one.",
+        "Where advisories come from: an OSV bucket, a directory laid out like one, or an artifact of such files in one of the upstreams, as in `oci://registry.example/weir/advisories:latest`.",
     ),
     value(
         "advisory.ecosystems",

@@ -9,7 +9,7 @@ use crate::reader::Table;
 /// Where advisories come from.
 #[derive(Clone, Debug)]
 pub struct AdvisorySection {
-    /// An OSV bucket, or a directory laid out like one.
+    /// An OSV bucket, a directory laid out like one, or an artifact of the same files.
     pub source: Source,
     /// Ecosystems, named as OSV does, fetched before an image needs them.
     pub ecosystems: Vec<String>,
@@ -25,14 +25,15 @@ pub struct AdvisorySection {
     pub cvss: Option<Source>,
 }
 
-pub(crate) fn read(table: &mut Table<'_>) -> Option<AdvisorySection> {
-    let source = read_source(table, "source");
+/// `upstreams` are the names of the registries an artifact may come from.
+pub(crate) fn read(table: &mut Table<'_>, upstreams: &[String]) -> Option<AdvisorySection> {
+    let source = read_source(table, "source", Some(upstreams));
     let ecosystems = table.list("ecosystems", ecosystem);
     let refresh = table.positive_duration("refresh");
     let stale_after = table.positive_duration("stale_after");
-    let kev = read_source(table, "kev");
-    let epss = read_source(table, "epss");
-    let cvss = read_source(table, "cvss");
+    let kev = read_source(table, "kev", None);
+    let epss = read_source(table, "epss", None);
+    let cvss = read_source(table, "cvss", None);
     let (refresh, stale_after) = (refresh?, stale_after?);
     if stale_after < refresh {
         table.warn("stale_after", "shorter than advisory.refresh, so advisories turn stale between two refreshes");
@@ -40,9 +41,12 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<AdvisorySection> {
     Some(AdvisorySection { source: source?, ecosystems, refresh, stale_after, kev, epss, cvss })
 }
 
-fn read_source(table: &mut Table<'_>, key: &'static str) -> Option<Source> {
+fn read_source(table: &mut Table<'_>, key: &'static str, artifacts_of: Option<&[String]>) -> Option<Source> {
     let base = table.base();
-    let source = table.text(key, |text| location::source(text, base))?;
+    let source = table.text(key, |text| match (text.strip_prefix("oci://"), artifacts_of) {
+        (Some(artifact), Some(upstreams)) => location::artifact(artifact, upstreams),
+        _ => location::source(text, base),
+    })?;
     if let Source::Url(url) = &source
         && is_exposed(url)
     {

@@ -3,7 +3,7 @@
 //! Owns `DIR/weir.sock` and the lines spoken over it: one JSON request line, then JSON answer lines, the last of which is
 //! `done` or `error`. The socket is for the user who runs weir alone; file permissions guard it.
 
-use std::io;
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::NewToken;
 use crate::tasks::Tasks;
@@ -38,6 +39,8 @@ pub enum LocalRequest {
     },
     /// State what tokens there are.
     ListTokens,
+    /// Copy the index as it is now. The first line is the place of the copy, which goes when whoever asked goes.
+    Checkpoint,
     /// End a token; the answer is whether there was one of that id.
     RevokeToken {
         /// Its id.
@@ -71,13 +74,14 @@ pub fn socket_path(data: &Path) -> PathBuf {
     data.join("weir.sock")
 }
 
-/// Listens in `data` until `tasks` are cancelled; `handle` gets each request with a channel for its answer lines.
+/// Listens in `data` until `tasks` are cancelled; `handle` gets each request with a channel for its answer lines and a level that says
+/// that whoever asked has gone.
 ///
 /// # Errors
 /// The socket cannot be made; a socket left by a process that died is replaced.
 pub fn listen<H, F>(data: &Path, tasks: &Tasks, handle: H) -> io::Result<()>
 where
-    H: Fn(LocalRequest, mpsc::Sender<LocalAnswer>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(LocalRequest, mpsc::Sender<LocalAnswer>, CancellationToken) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let path = socket_path(data);
@@ -108,12 +112,13 @@ where
 
 async fn converse<H, F>(stream: UnixStream, handle: H) -> io::Result<()>
 where
-    H: Fn(LocalRequest, mpsc::Sender<LocalAnswer>) -> F,
+    H: Fn(LocalRequest, mpsc::Sender<LocalAnswer>, CancellationToken) -> F,
     F: Future<Output = ()>,
 {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reader.take(MAX_LINE)).read_line(&mut line).await?;
+    let mut reader = BufReader::new(reader.take(MAX_LINE));
+    reader.read_line(&mut line).await?;
     let request = match serde_json::from_str(&line) {
         Ok(request) => request,
         Err(error) => return say(&mut writer, &LocalAnswer::Error { message: error.to_string() }).await,
@@ -125,7 +130,15 @@ where
         }
         Ok(())
     };
-    tokio::join!(handle(request, sender), speak).1
+    let left = CancellationToken::new();
+    let work = async { tokio::join!(handle(request, sender, left.clone()), speak).1 };
+    tokio::pin!(work);
+    tokio::select! {
+        ended = &mut work => return ended,
+        // Nothing is said after the request: whatever comes now is the end.
+        _ = reader.read_u8() => left.cancel(),
+    }
+    work.await
 }
 
 async fn say(writer: &mut (impl tokio::io::AsyncWrite + Unpin), answer: &LocalAnswer) -> io::Result<()> {
@@ -154,6 +167,41 @@ pub async fn ask(data: &Path, request: &LocalRequest, mut progress: impl FnMut(&
     Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the running weir stopped before it had answered"))
 }
 
+/// Something that a running process keeps for as long as this is held.
+#[derive(Debug)]
+pub struct Borrowed {
+    what: String,
+    _line: std::os::unix::net::UnixStream,
+}
+
+impl Borrowed {
+    /// What it says it keeps.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+/// Asks the process that serves `data` for something that it keeps until it is given back. Blocks.
+///
+/// # Errors
+/// As [`ask`].
+pub fn borrow(data: &Path, request: &LocalRequest) -> io::Result<Borrowed> {
+    let mut stream = std::os::unix::net::UnixStream::connect(socket_path(data))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut line = String::new();
+    let mut reader = io::BufReader::new(stream.try_clone()?.take(MAX_LINE));
+    if reader.read_line(&mut line)? == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the running weir stopped before it had answered"));
+    }
+    match serde_json::from_str(&line)? {
+        LocalAnswer::Progress { text } => Ok(Borrowed { what: text, _line: stream }),
+        LocalAnswer::Done { .. } => Err(io::Error::other("the running weir keeps nothing: is it another version?")),
+        LocalAnswer::Error { message } => Err(io::Error::other(message)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +211,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         std::fs::write(socket_path(data.path()), "left behind").unwrap();
         let tasks = Tasks::new();
-        listen(data.path(), &tasks, |request, answers| async move {
+        listen(data.path(), &tasks, |request, answers, _| async move {
             let answer = match request {
                 LocalRequest::AdvisoryStatus => LocalAnswer::Done { result: serde_json::json!(7) },
                 LocalRequest::ImportAdvisories { source } => LocalAnswer::Error { message: source },

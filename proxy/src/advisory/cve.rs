@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
+use url::Url;
 use weir_config::Source;
 use weir_scanner::advisory::epss::CsvError;
 use weir_scanner::advisory::{cve_score, epss, kev};
-use weir_storage::index::{CveCounts, CveFinish, CveImport, CveImportError, CveKind, Index, IndexError};
+use weir_storage::index::{CveCounts, CveFinish, CveImport, CveImportError, CveKind, Index, IndexError, Validators};
 
+use super::artifact::{Artifact, CVSS, EPSS, KEV};
 use super::fetch::{Fetched, FetchedFile, Fetcher, SourceError, join, open};
 
 /// Largest file taken, in bytes.
@@ -25,9 +27,18 @@ const FIRST_YEAR: u16 = 2002;
 
 /// Where a source of CVEs is.
 #[derive(Clone)]
-pub struct CveSource {
-    place: Source,
-    fetcher: Option<Fetcher>,
+pub struct CveSource(Place);
+
+#[derive(Clone)]
+enum Place {
+    Path(PathBuf),
+    Url(Url, Box<Fetcher>),
+    /// A file of an artifact, or a folder of such files.
+    Artifact {
+        artifact: Artifact,
+        title: String,
+        is_folder: bool,
+    },
 }
 
 /// The configured sources.
@@ -79,43 +90,104 @@ impl CveSource {
     /// # Errors
     /// No client can be made for a URL.
     pub fn new(place: Source, scratch: PathBuf) -> Result<Self, SourceError> {
-        let fetcher = match &place {
-            Source::Url(url) => Some(Fetcher::new(url, scratch)?),
-            Source::Directory(_) => None,
-        };
-        Ok(Self { place, fetcher })
+        Ok(Self(match place {
+            Source::Url(url) => {
+                let fetcher = Box::new(Fetcher::new(&url, scratch)?);
+                Place::Url(url, fetcher)
+            }
+            Source::Directory(path) => Place::Path(path),
+            Source::Artifact(text) => return Err(SourceError::Unknown(text)),
+        }))
     }
 
     /// The same source, which gives up a server that sends nothing for `idle`.
     pub fn with_idle(self, idle: Duration) -> Self {
-        Self { fetcher: self.fetcher.map(|fetcher| fetcher.with_idle(idle)), ..self }
+        match self.0 {
+            Place::Url(url, fetcher) => Self(Place::Url(url, Box::new(fetcher.with_idle(idle)))),
+            other => Self(other),
+        }
     }
 
     /// Whether it is a place of many files rather than a file.
     pub(super) fn is_folder(&self) -> bool {
-        match &self.place {
-            Source::Directory(path) => path.is_dir(),
-            Source::Url(url) => {
+        match &self.0 {
+            Place::Path(path) => path.is_dir(),
+            Place::Url(url, _) => {
                 let last = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
                 ![".json", ".csv", ".gz"].iter().any(|end| last.ends_with(end))
             }
+            Place::Artifact { is_folder, .. } => *is_folder,
         }
     }
 
     /// The file `name` in the place.
     fn inside(&self, name: &str) -> Self {
-        let place = match &self.place {
-            Source::Directory(path) => Source::Directory(path.join(name)),
-            Source::Url(url) => Source::Url(join(url, &[name])),
-        };
-        Self { place, ..self.clone() }
+        Self(match &self.0 {
+            Place::Path(path) => Place::Path(path.join(name)),
+            Place::Url(url, fetcher) => Place::Url(join(url, &[name]), fetcher.clone()),
+            Place::Artifact { artifact, title, .. } => {
+                Place::Artifact { artifact: artifact.clone(), title: format!("{title}/{name}"), is_folder: false }
+            }
+        })
     }
 
     fn location(&self) -> String {
-        match &self.place {
-            Source::Directory(path) => path.display().to_string(),
-            Source::Url(url) => url.to_string(),
+        match &self.0 {
+            Place::Path(path) => path.display().to_string(),
+            Place::Url(url, _) => url.to_string(),
+            Place::Artifact { artifact, title, .. } => format!("{} {title}", artifact.location()),
         }
+    }
+
+    async fn file(&self, known: &Validators) -> Result<Fetched, SourceError> {
+        match &self.0 {
+            Place::Path(path) => open(path, known),
+            Place::Url(url, fetcher) => fetcher.file(url, MAX_FILE, known).await,
+            Place::Artifact { artifact, title, .. } => artifact.file(title, MAX_FILE, known).await,
+        }
+    }
+
+    /// The files of the source as they are, with their names.
+    pub(super) async fn files(&self, now: i64) -> Result<Vec<(String, File)>, SourceError> {
+        let mut files = Vec::new();
+        let names: Vec<String> = if self.is_folder() {
+            (FIRST_YEAR..=year_of(now)).flat_map(year_names).collect()
+        } else {
+            let location = self.location();
+            let name = location.rsplit('/').next().unwrap_or_default().to_owned();
+            let name = if name.is_empty() { "file".to_owned() } else { name };
+            let Fetched::File(file) = self.file(&Validators::default()).await? else {
+                return Err(SourceError::Artifact { place: location, detail: "it is not there".to_owned() });
+            };
+            return Ok(vec![(name, file.file)]);
+        };
+        for name in names {
+            if let Fetched::File(file) = self.inside(&name).file(&Validators::default()).await? {
+                files.push((name, file.file));
+            }
+        }
+        Ok(files)
+    }
+}
+
+impl CveSources {
+    /// The same, with what an artifact brings where nothing is set.
+    pub(super) async fn completed(&self, artifact: &Artifact) -> Result<Self, SourceError> {
+        let contents = artifact.contents().await?;
+        let file = |folder| {
+            let title = contents.folder(folder).next()?.to_owned();
+            Some(CveSource(Place::Artifact { artifact: artifact.clone(), title, is_folder: false }))
+        };
+        let years = || {
+            let is_years = contents.folder(CVSS).any(|title| title.contains("/nvdcve-"));
+            let title = CVSS.to_owned();
+            is_years.then(|| CveSource(Place::Artifact { artifact: artifact.clone(), title, is_folder: true }))
+        };
+        Ok(Self {
+            kev: self.kev.clone().or_else(|| file(KEV)),
+            epss: self.epss.clone().or_else(|| file(EPSS)),
+            scores: self.scores.clone().or_else(years).or_else(|| file(CVSS)),
+        })
     }
 }
 
@@ -140,7 +212,7 @@ async fn refresh_years(index: &Index, source: &CveSource, now: i64) -> Vec<(CveK
     let mut outcomes = Vec::new();
     for year in FIRST_YEAR..=year_of(now) {
         let kind = CveKind::YearScores(year);
-        for name in [format!("nvdcve-2.0-{year}.json.gz"), format!("nvdcve-2.0-{year}.json")] {
+        for name in year_names(year) {
             match refresh(index, kind, &source.inside(&name), now).await {
                 Err(CveError::Absent(_)) => {}
                 outcome => {
@@ -180,11 +252,7 @@ async fn refresh(index: &Index, kind: CveKind, source: &CveSource, now: i64) -> 
     let location = source.location();
     let stored = index.run(move |index| index.cves().source(kind)).await?.unwrap_or_default();
     let known = if stored.location.as_deref() == Some(&location) { stored.validators } else { Default::default() };
-    let fetched = match (&source.place, &source.fetcher) {
-        (Source::Url(url), Some(fetcher)) => fetcher.file(url, MAX_FILE, &known).await?,
-        (Source::Url(url), None) => return Err(CveError::Absent(url.to_string())),
-        (Source::Directory(path), _) => open(path, &known)?,
-    };
+    let fetched = source.file(&known).await?;
     match fetched {
         Fetched::Absent => Err(CveError::Absent(location)),
         Fetched::Unchanged => {
@@ -243,6 +311,11 @@ fn unpacked(file: File) -> std::io::Result<BufReader<Box<dyn Read>>> {
     Ok(BufReader::with_capacity(64 << 10, reader))
 }
 
+/// What NVD calls the file of a year, packed and not.
+fn year_names(year: u16) -> [String; 2] {
+    [format!("nvdcve-2.0-{year}.json.gz"), format!("nvdcve-2.0-{year}.json")]
+}
+
 fn year_of(now: i64) -> u16 {
     let year = time::OffsetDateTime::from_unix_timestamp(now).map_or(0, |time| time.year());
     u16::try_from(year).unwrap_or_default()
@@ -251,6 +324,6 @@ fn year_of(now: i64) -> u16 {
 /// The place of a file or directory, for commands and tests.
 impl From<&Path> for CveSource {
     fn from(path: &Path) -> Self {
-        Self { place: Source::Directory(path.to_owned()), fetcher: None }
+        Self(Place::Path(path.to_owned()))
     }
 }

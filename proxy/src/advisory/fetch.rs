@@ -27,9 +27,19 @@ const MAX_REDIRECTS: usize = 5;
 /// Why a source or a file of it cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// Neither a directory that is there nor an http or https URL.
-    #[error("{0:?} is neither a directory nor an http or https URL")]
+    /// None of the forms a source has.
+    #[error(
+        "{0:?} is neither a directory, nor an http or https URL, nor an artifact (oci:DIR[:TAG], oci://HOST/REPOSITORY[:TAG])"
+    )]
     Unknown(String),
+    /// An artifact cannot be had, or is none of advisories.
+    #[error("{place}: {detail}")]
+    Artifact {
+        /// Where it is.
+        place: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Io {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use weir_storage::index::{CveCounts, CveKind};
 
-use super::cve::{CveRefreshed, refresh_cves};
+use super::cve::{CveRefreshed, CveSources, refresh_cves};
 use super::import::ImportReport;
 use super::refresh::{Refreshed, refresh_feed};
 use super::schedule::{AdvisoryService, locked};
@@ -90,13 +90,39 @@ impl AdvisoryService {
 
     /// Refreshes what is known of single CVEs.
     pub async fn refresh_sources(&self) -> Vec<RefreshLine> {
-        let _importing = self.0.importing.lock().await;
-        let now = self.0.parts.clock.now();
-        let outcomes = refresh_cves(&self.0.parts.index, &self.0.parts.cves, now).await;
-        let sources = self.0.parts.cves.clone();
-        if let Err(error) = self.0.parts.index.run(move |index| forget_unconfigured(index, &sources)).await {
+        let source = &self.0.parts.source;
+        let sources = match source.cves(&self.0.parts.cves).await {
+            Ok(sources) => sources,
+            // What an artifact brings is not known, so that nothing is forgotten either.
+            Err(error) => {
+                tracing::error!(%error, "the sources of CVEs could not be found; what is stored stays");
+                return vec![RefreshLine::plain("artifact".into(), error.to_string(), true)];
+            }
+        };
+        let lines = self.take_cves(&sources).await;
+        let location = source.location();
+        let forget = self.0.parts.index.run(move |index| forget_unconfigured(index, &sources, &location));
+        if let Err(error) = forget.await {
             tracing::error!(%error, "sources of CVEs that are no longer configured could not be forgotten");
         }
+        lines
+    }
+
+    /// Takes what an artifact brings of single CVEs; nothing of any other source.
+    pub async fn import_cves(&self, source: &FeedSource) -> Vec<RefreshLine> {
+        if !source.is_artifact() {
+            return Vec::new();
+        }
+        match source.cves(&CveSources::default()).await {
+            Ok(sources) => self.take_cves(&sources).await,
+            Err(error) => vec![RefreshLine::plain("artifact".into(), error.to_string(), true)],
+        }
+    }
+
+    async fn take_cves(&self, sources: &CveSources) -> Vec<RefreshLine> {
+        let _importing = self.0.importing.lock().await;
+        let now = self.0.parts.clock.now();
+        let outcomes = refresh_cves(&self.0.parts.index, sources, now).await;
         self.0.fetched.notify_one();
         let told = |(kind, outcome)| {
             let line = RefreshLine::of_cves(kind, outcome);

@@ -4,6 +4,7 @@
 //! Owns when a feed is fetched and when an image is matched. A feed that cannot be had never touches what is stored, and a
 //! stopped one never touches a pull: it shows as stale.
 
+mod artifact;
 mod cve;
 mod fetch;
 mod freshness;
@@ -17,6 +18,7 @@ mod source;
 mod unconfigured;
 mod upgrade;
 
+pub use artifact::{ARTIFACT_TYPE, Artifact, PackParts, Packed, pack, split_tag};
 pub use cve::{CveRefreshed, CveSource, CveSources, refresh_cve, refresh_cves};
 pub use fetch::{FetchedFile, SourceError};
 pub use freshness::RefreshLine;

@@ -19,6 +19,7 @@ pub(super) struct Records(Kind);
 enum Kind {
     Spool(Spool),
     Folder { folder: PathBuf, ids: Vec<String> },
+    Archive { file: File, name: String, ids: Vec<String> },
 }
 
 /// A record's id, and the record or why it is none.
@@ -38,6 +39,11 @@ impl Records {
         Self(Kind::Folder { folder, ids })
     }
 
+    /// Those of an archive called `name`; nothing is read yet.
+    pub(super) const fn archive(file: File, name: String, ids: Vec<String>) -> Self {
+        Self(Kind::Archive { file, name, ids })
+    }
+
     /// Those that were fetched.
     pub(super) const fn spooled(spool: Spool) -> Self {
         Self(Kind::Spool(spool))
@@ -48,6 +54,7 @@ impl Records {
         match self.0 {
             Kind::Spool(spool) => spool.open(),
             Kind::Folder { folder, ids } => open_folder(&folder, ids),
+            Kind::Archive { file, name, ids } => open_archive(&file, Path::new(&name), ids.into_iter().collect()),
         }
     }
 }
@@ -104,20 +111,28 @@ fn open_folder(folder: &Path, ids: Vec<String>) -> Result<Present, SourceError> 
         return Ok(Present { ids: present, records: Box::new(files) });
     }
     let path = folder.join("all.zip");
+    let archive = File::open(&path).map_err(|source| SourceError::Io { path: path.clone(), source })?;
+    let mut rest = open_archive(&archive, &path, rest.into_iter().collect())?;
+    present.append(&mut rest.ids);
+    Ok(Present { ids: present, records: Box::new(files.chain(rest.records)) })
+}
+
+fn open_archive(file: &File, path: &Path, ids: BTreeSet<String>) -> Result<Present, SourceError> {
+    // Opened twice, one after the other: for the names, then for the records.
     let archive = || {
-        let failed = |source| SourceError::Io { path: path.clone(), source };
-        let file = File::open(&path).map_err(failed)?;
+        let failed = |source| SourceError::Io { path: path.to_owned(), source };
+        let mut file = file.try_clone().map_err(failed)?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
         AdvisoryArchive::open(file).map_err(|error| failed(std::io::Error::other(error.to_string())))
     };
-    let rest: BTreeSet<String> = rest.into_iter().collect();
-    present.extend(archive()?.ids().filter(|id| rest.contains(id)));
-    let entries = archive()?.only(move |id| rest.contains(id)).map(|record| {
+    let present = archive()?.ids().filter(|id| ids.contains(id)).collect();
+    let records = archive()?.only(move |id| ids.contains(id)).map(|record| {
         Ok(match record {
             Ok(advisory) => (advisory.id.clone(), Ok(advisory)),
             Err(error) => (RecordError::id(&error).to_owned(), Err(error.cause.to_string())),
         })
     });
-    Ok(Present { ids: present, records: Box::new(files.chain(entries)) })
+    Ok(Present { ids: present, records: Box::new(records) })
 }
 
 fn file_of(folder: &Path, id: &str) -> PathBuf {

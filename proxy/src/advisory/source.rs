@@ -1,4 +1,4 @@
-//! Where feeds come from: a directory or a URL laid out as the public OSV bucket.
+//! Where feeds come from: a directory or a URL laid out as the public OSV bucket, or an artifact of such files.
 //!
 //! `<Ecosystem>/all.zip` holds every record, `<Ecosystem>/modified_id.csv` the time of each, `<Ecosystem>/<ID>.json` one of them. A
 //! directory need have only the archive; single records are then read out of it.
@@ -11,8 +11,11 @@ use url::Url;
 use weir_scanner::advisory::osv::MAX_RECORD_BYTES;
 use weir_storage::index::Validators;
 
+use super::artifact::Artifact;
+use super::cve::CveSources;
 use super::fetch::{Fetched, Fetcher, SourceError, join, open};
 use super::records::{Records, Spool};
+use crate::upstream::UpstreamClient;
 
 /// Largest archive taken, in bytes: the bucket's largest is a few hundred MB.
 const MAX_ARCHIVE: u64 = 4 << 30;
@@ -31,6 +34,7 @@ pub struct FeedSource(Kind);
 enum Kind {
     Directory(PathBuf),
     Url { base: Url, fetcher: Box<Fetcher>, scratch: PathBuf },
+    Artifact(Artifact),
 }
 
 impl FeedSource {
@@ -48,11 +52,25 @@ impl FeedSource {
         Ok(Self(Kind::Url { base, fetcher, scratch }))
     }
 
-    /// What a person wrote: a URL, or a directory that is there.
+    /// An artifact in a registry: `HOST/REPOSITORY[:TAG][@DIGEST]`, `HOST` being one of `registries`. Nothing is contacted yet.
     ///
     /// # Errors
-    /// It is neither, or no client can be made for it.
-    pub fn parse(text: &str, scratch: &Path) -> Result<Self, SourceError> {
+    /// It is no reference, or to a registry that is none of these.
+    pub fn artifact(text: &str, registries: &[UpstreamClient], scratch: PathBuf) -> Result<Self, SourceError> {
+        Ok(Self(Kind::Artifact(Artifact::registry(text, registries, scratch)?)))
+    }
+
+    /// What a person wrote: a URL, an artifact in a layout or one of the registries, or a directory that is there.
+    ///
+    /// # Errors
+    /// It is none of them, or no client can be made for it.
+    pub fn parse(text: &str, scratch: &Path, registries: &[UpstreamClient]) -> Result<Self, SourceError> {
+        if let Some(reference) = text.strip_prefix("oci://") {
+            return Self::artifact(reference, registries, scratch.to_owned());
+        }
+        if let Some(layout) = text.strip_prefix("oci:") {
+            return Ok(Self(Kind::Artifact(Artifact::layout(layout, scratch.to_owned()))));
+        }
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Self::url(url, scratch.to_owned()),
             _ if Path::new(text).is_dir() => Ok(Self::directory(text.into())),
@@ -66,7 +84,7 @@ impl FeedSource {
             Kind::Url { base, fetcher, scratch } => {
                 Self(Kind::Url { base, fetcher: Box::new(fetcher.with_idle(idle)), scratch })
             }
-            directory @ Kind::Directory(_) => Self(directory),
+            other @ (Kind::Directory(_) | Kind::Artifact(_)) => Self(other),
         }
     }
 
@@ -75,7 +93,24 @@ impl FeedSource {
         match &self.0 {
             Kind::Directory(path) => path.display().to_string(),
             Kind::Url { base, .. } => base.to_string(),
+            Kind::Artifact(artifact) => artifact.location(),
         }
+    }
+
+    /// The sources of what is known of single CVEs: those of the settings, and for each that these leave out what an artifact brings.
+    ///
+    /// # Errors
+    /// The artifact's manifest cannot be had.
+    pub(super) async fn cves(&self, set: &CveSources) -> Result<CveSources, SourceError> {
+        match &self.0 {
+            Kind::Directory(_) | Kind::Url { .. } => Ok(set.clone()),
+            Kind::Artifact(artifact) => set.completed(artifact).await,
+        }
+    }
+
+    /// Whether it is an artifact.
+    pub(super) const fn is_artifact(&self) -> bool {
+        matches!(self.0, Kind::Artifact(_))
     }
 
     /// The ecosystems the source has, sorted.
@@ -85,6 +120,7 @@ impl FeedSource {
     pub async fn ecosystems(&self) -> Result<Vec<String>, SourceError> {
         let mut names = match &self.0 {
             Kind::Directory(path) => folders(path)?,
+            Kind::Artifact(artifact) => artifact.contents().await?.ecosystems(),
             Kind::Url { base, fetcher, .. } => {
                 let url = join(base, &["ecosystems.txt"]);
                 let absent = || SourceError::Http { url: url.clone(), detail: "there is none".into() };
@@ -112,6 +148,7 @@ impl FeedSource {
         match &self.0 {
             Kind::Directory(path) => open(&path.join(ecosystem).join(name), known),
             Kind::Url { base, fetcher, .. } => fetcher.file(&join(base, &[ecosystem, name]), limit, known).await,
+            Kind::Artifact(artifact) => artifact.file(&format!("{ecosystem}/{name}"), limit, known).await,
         }
     }
 
@@ -119,6 +156,16 @@ impl FeedSource {
     pub(super) async fn records(&self, ecosystem: &str, ids: Vec<String>) -> Result<Records, SourceError> {
         let (base, fetcher, scratch) = match &self.0 {
             Kind::Directory(path) => return Ok(Records::folder(path.join(ecosystem), ids)),
+            Kind::Artifact(artifact) => {
+                let title = format!("{ecosystem}/all.zip");
+                return match artifact.file(&title, MAX_ARCHIVE, &Validators::default()).await? {
+                    Fetched::File(archive) => Ok(Records::archive(archive.file, title, ids)),
+                    Fetched::Absent | Fetched::Unchanged => {
+                        let place = artifact.location();
+                        Err(SourceError::Artifact { place, detail: format!("it lists records, but has no {title}") })
+                    }
+                };
+            }
             Kind::Url { base, fetcher, scratch } => (base, fetcher, scratch),
         };
         let mut spool = Spool::new(scratch)?;

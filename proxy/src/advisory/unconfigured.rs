@@ -5,8 +5,9 @@ use weir_storage::index::{CveKind, CveSourceRecord, Index, IndexError};
 use super::cve::{CveSource, CveSources};
 
 /// Removes the sets of sources that `sources` does not have. Scores in one file give way to yearly files, and these to it, only once
-/// there is a set of the new form. Blocks.
-pub(super) fn forget_unconfigured(index: &Index, sources: &CveSources) -> Result<(), IndexError> {
+/// there is a set of the new form. What a person imported from an artifact, other than the configured source at `location`, is in no
+/// setting and stays. Blocks.
+pub(super) fn forget_unconfigured(index: &Index, sources: &CveSources, location: &str) -> Result<(), IndexError> {
     let stored = index.cves().sources()?;
     let is_there = |years: bool| {
         let of_form = |source: &&CveSourceRecord| match source.kind {
@@ -17,7 +18,11 @@ pub(super) fn forget_unconfigured(index: &Index, sources: &CveSources) -> Result
         stored.iter().filter(of_form).any(|source| source.state.current.is_some())
     };
     let wants_years = sources.scores.as_ref().map(CveSource::is_folder);
-    for source in &stored {
+    let by_hand = |source: &CveSourceRecord| {
+        let from = source.state.location.as_deref().unwrap_or_default();
+        from.starts_with("oci:") && !from.starts_with(location)
+    };
+    for source in stored.iter().filter(|source| !by_hand(source)) {
         let is_configured = match source.kind {
             CveKind::Kev => sources.kev.is_some(),
             CveKind::Epss => sources.epss.is_some(),
@@ -64,18 +69,18 @@ mod tests {
         let years = CveSources { scores: Some(CveSource::from(place.path())), ..CveSources::default() };
         let file = CveSources { scores: Some(CveSource::from(Path::new("scores.csv"))), ..CveSources::default() };
         store(&index, CveKind::Scores);
-        forget_unconfigured(&index, &years).unwrap();
+        forget_unconfigured(&index, &years, "osv").unwrap();
         assert_eq!(rated_by(&index), ["cvss"], "the yearly files could not be had yet");
         store(&index, CveKind::YearScores(2024));
-        forget_unconfigured(&index, &years).unwrap();
+        forget_unconfigured(&index, &years, "osv").unwrap();
         assert_eq!((left(&index), rated_by(&index)), (vec!["cvss-2024".to_owned()], vec!["cvss-2024".to_owned()]));
         assert_eq!(index.touched().take(9).unwrap()[0].touch, Touch::AllNames);
-        forget_unconfigured(&index, &file).unwrap();
+        forget_unconfigured(&index, &file, "osv").unwrap();
         assert_eq!(left(&index), ["cvss-2024"]);
         store(&index, CveKind::Scores);
-        forget_unconfigured(&index, &file).unwrap();
+        forget_unconfigured(&index, &file, "osv").unwrap();
         assert_eq!(left(&index), ["cvss"]);
-        forget_unconfigured(&index, &CveSources::default()).unwrap();
+        forget_unconfigured(&index, &CveSources::default(), "osv").unwrap();
         assert_eq!((left(&index), rated_by(&index)), (vec![], vec![]));
         store(&index, CveKind::Scores);
         assert_eq!(rated_by(&index), ["cvss"], "it may come again");
@@ -88,7 +93,7 @@ mod tests {
             index.cves().failed(kind, 1, "cut").unwrap();
         }
         let kev = CveSources { kev: Some(CveSource::from(Path::new("kev.json"))), ..CveSources::default() };
-        forget_unconfigured(&index, &kev).unwrap();
+        forget_unconfigured(&index, &kev, "osv").unwrap();
         assert_eq!(left(&index), ["kev"]);
     }
 }

@@ -5,13 +5,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use weir_storage::index::{AuditEntry, CveSourceRecord, Index, IndexError};
 
+use super::staging::Staging;
 use crate::admin::local::{LocalAnswer, LocalRequest};
 use crate::advisory::{AdvisoryService, FeedSource, RefreshLine};
 use crate::auth::{CreateError, NewToken, Tokens};
 use crate::clock::Clock;
 use crate::tasks::Tasks;
+use crate::upstream::UpstreamClient;
 
 /// One feed or source of CVEs, as the status shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,19 +31,22 @@ pub struct FeedLine {
     pub error: Option<String>,
 }
 
-pub(super) fn listen(
-    data: &Path,
-    tasks: &Tasks,
-    advisories: AdvisoryService,
-    index: Index,
-    clock: Clock,
-) -> io::Result<()> {
+/// What requests are answered from.
+#[derive(Clone)]
+pub(super) struct LocalParts {
+    pub(super) advisories: AdvisoryService,
+    /// The registries advisories may be fetched from.
+    pub(super) registries: Vec<UpstreamClient>,
+    pub(super) index: Index,
+    pub(super) clock: Clock,
+}
+
+pub(super) fn listen(data: &Path, tasks: &Tasks, parts: LocalParts) -> io::Result<()> {
     let data_directory = data.to_owned();
-    crate::admin::local::listen(data, tasks, move |request, answers| {
-        let (advisories, index, data) = (advisories.clone(), index.clone(), data_directory.clone());
-        let now = clock.now();
+    crate::admin::local::listen(data, tasks, move |request, answers, left| {
+        let (parts, data) = (parts.clone(), data_directory.clone());
         async move {
-            let end = match answer(request, &data, &advisories, &index, now, &answers).await {
+            let end = match answer(request, &data, &parts, &answers, left).await {
                 Ok(result) => LocalAnswer::Done { result },
                 Err(message) => LocalAnswer::Error { message },
             };
@@ -53,14 +59,15 @@ pub(super) fn listen(
 async fn answer(
     request: LocalRequest,
     data: &Path,
-    advisories: &AdvisoryService,
-    index: &Index,
-    now: i64,
+    parts: &LocalParts,
     answers: &mpsc::Sender<LocalAnswer>,
+    left: CancellationToken,
 ) -> Result<serde_json::Value, String> {
+    let LocalParts { advisories, registries, index, clock } = parts;
+    let now = clock.now();
     match request {
         LocalRequest::ImportAdvisories { source } => {
-            let source = FeedSource::parse(&source, data).map_err(|error| error.to_string())?;
+            let source = FeedSource::parse(&source, data, registries).map_err(|error| error.to_string())?;
             let lines =
                 import(advisories, &source, |text| answers.try_send(LocalAnswer::Progress { text }).unwrap_or(()))
                     .await?;
@@ -82,10 +89,40 @@ async fn answer(
             let lines = index.run(|index| Tokens::new(index.clone()).list()).await;
             serde_json::to_value(lines.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
         }
+        LocalRequest::Checkpoint => {
+            let data = data.to_owned();
+            let copy = index.run(move |index| checkpoint(index, &data)).await?;
+            let text = copy.path().join("index").display().to_string();
+            answers.send(LocalAnswer::Progress { text }).await.map_err(|error| error.to_string())?;
+            left.cancelled().await;
+            Ok(serde_json::Value::Null)
+        }
         LocalRequest::RevokeToken { id } => {
             let revoked = index.run(move |index| revoke_token(index, &id, now)).await;
             revoked.map(serde_json::Value::Bool).map_err(|error| error.to_string())
         }
+    }
+}
+
+/// Copies the index as it is now into the staging room. Blocks.
+fn checkpoint(index: &Index, data: &Path) -> Result<Staging, LendError> {
+    let staging = Staging::new(data)?;
+    index.checkpoint(&staging.path().join("index"))?;
+    Ok(staging)
+}
+
+/// Why the index was not copied.
+#[derive(Debug, thiserror::Error)]
+enum LendError {
+    #[error("there is no room for a copy of the index: {0}")]
+    Room(#[from] io::Error),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+impl From<LendError> for String {
+    fn from(error: LendError) -> Self {
+        error.to_string()
     }
 }
 
@@ -118,7 +155,7 @@ fn by_command(at: i64, action: &str, subject: &str, detail: String) -> AuditEntr
     AuditEntry { at, by: "command line".to_owned(), action: action.to_owned(), subject: subject.to_owned(), detail }
 }
 
-/// Imports every ecosystem of a source; `progress` hears the name of each before it begins.
+/// Imports every ecosystem of a source, and what an artifact brings of single CVEs; `progress` hears the name of each before it begins.
 ///
 /// # Errors
 /// The source's list of ecosystems cannot be read. A feed that fails has its own line and does not stop the others.
@@ -135,6 +172,7 @@ pub async fn import(
         let outcome = advisories.refresh_from(source, &ecosystem).await;
         lines.push(RefreshLine::of_feed(ecosystem, outcome));
     }
+    lines.extend(advisories.import_cves(source).await);
     Ok(lines)
 }
 

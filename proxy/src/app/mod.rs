@@ -5,6 +5,7 @@
 mod local;
 mod once;
 mod parts;
+mod staging;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -41,9 +42,11 @@ use crate::workload::intake::Intake;
 use crate::workload::watch::WatchOptions;
 use crate::workload::{Clusters, Unseen};
 
+use local::LocalParts;
 pub use local::{FeedLine, create_token, feed_lines, import, refresh, revoke_token};
 pub use once::{once_parts, once_registry};
-pub use parts::{cve_sources, feed_source, open_index};
+pub use parts::{cve_sources, feed_source, open_index, registries};
+pub use staging::{Staging, sweep};
 pub use telemetry::start_logging;
 
 /// What the pull path may have announced and nobody has read yet; beyond it the sweeper finds the rest.
@@ -176,23 +179,25 @@ impl App {
             Some(index) => index,
             None => open_index(&config.data.directory)?,
         };
+        if let Err(error) = sweep(&config.data.directory) {
+            tracing::warn!(%error, "what a killed backup or restore left could not be removed");
+        }
         let blobs = parts::open_blobs(&config.data, overrides.free_space).await?;
         let detectors = overrides.detectors.unwrap_or_else(DetectorSet::standard);
 
         let (seen_sender, seen) = mpsc::channel(SEEN_QUEUE);
         let (composed_sender, composed) = mpsc::channel(COMPOSED_QUEUE);
-        let puller = {
-            let upstreams = parts::upstreams(&config, overrides.upstream_limits, &metrics)?;
-            Puller::new(PullerParts {
-                upstreams,
-                blobs: blobs.clone(),
-                index: index.clone(),
-                seen: seen_sender,
-                metrics: metrics.serve.clone(),
-                tasks: tasks.clone(),
-                clock: clock.clone(),
-            })
-        };
+        let upstreams = parts::upstreams(&config, overrides.upstream_limits, &metrics)?;
+        let registries = parts::clients(&upstreams);
+        let puller = Puller::new(PullerParts {
+            upstreams,
+            blobs: blobs.clone(),
+            index: index.clone(),
+            seen: seen_sender,
+            metrics: metrics.serve.clone(),
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+        });
         let grace = overrides.scan_grace.unwrap_or(parts::GRACE);
         let scanner = Scanner::new(ScannerParts {
             puller: puller.clone(),
@@ -209,7 +214,8 @@ impl App {
             readers: parts::READERS,
             budget: FetchBudget::new(config.scan.fetch_concurrency, config.scan.fetch_budget.bytes()),
         });
-        let advisories = AdvisoryService::new(parts::advisories(&config, &index, &metrics, &tasks, &clock)?);
+        let advisories =
+            AdvisoryService::new(parts::advisories(&config, &registries, &index, &metrics, &tasks, &clock)?);
         let requests = ScanRequests::new(ScanRequestParts {
             puller: puller.clone(),
             scanner: scanner.clone(),
@@ -285,7 +291,9 @@ impl App {
         };
         tasks.spawn("exceptions", count_exceptions(gauge));
 
-        local::listen(&config.data.directory, &tasks, advisories.clone(), index.clone(), clock.clone())
+        let local_parts =
+            LocalParts { advisories: advisories.clone(), registries, index: index.clone(), clock: clock.clone() };
+        local::listen(&config.data.directory, &tasks, local_parts)
             .map_err(|source| StartError::Data { path: config.data.directory.clone(), source })?;
         notifier.start(&tasks);
         gather_notices(&NoticesParts {

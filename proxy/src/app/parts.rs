@@ -112,13 +112,14 @@ pub(super) fn layer_limits(scan: &ScanSection) -> LayerLimits {
 
 pub(super) fn advisories(
     config: &Config,
+    registries: &[UpstreamClient],
     index: &Index,
     metrics: &Metrics,
     tasks: &Tasks,
     clock: &Clock,
 ) -> Result<AdvisoryParts, StartError> {
     Ok(AdvisoryParts {
-        source: feed_source(config)?,
+        source: feed_source(config, registries)?,
         cves: cve_sources(config)?,
         configured: config.advisory.ecosystems.clone(),
         refresh: config.advisory.refresh,
@@ -130,14 +131,28 @@ pub(super) fn advisories(
     })
 }
 
-/// Where the settings say that advisories come from.
+/// The clients of the configured upstreams, for a command that asks one of them. Nothing is contacted.
 ///
 /// # Errors
-/// No client can be made for a URL.
-pub fn feed_source(config: &Config) -> Result<FeedSource, SourceError> {
+/// The settings of one cannot be used.
+pub fn registries(config: &Config) -> Result<Vec<UpstreamClient>, StartError> {
+    Ok(clients(&upstreams(config, None, &Metrics::new()?)?))
+}
+
+/// The clients of upstreams, which share all they know with them.
+pub(super) fn clients(upstreams: &[Upstream]) -> Vec<UpstreamClient> {
+    upstreams.iter().map(|upstream| upstream.client.clone()).collect()
+}
+
+/// Where the settings say that advisories come from, where that is a registry by one of `registries`.
+///
+/// # Errors
+/// No client can be made for a URL, or the registry is none of these.
+pub fn feed_source(config: &Config, registries: &[UpstreamClient]) -> Result<FeedSource, SourceError> {
     match &config.advisory.source {
         weir_config::Source::Directory(path) => Ok(FeedSource::directory(path.clone())),
         weir_config::Source::Url(url) => FeedSource::url(url.clone(), config.data.directory.clone()),
+        weir_config::Source::Artifact(text) => FeedSource::artifact(text, registries, config.data.directory.clone()),
     }
 }
 

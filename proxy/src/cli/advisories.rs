@@ -1,4 +1,4 @@
-//! `weir advisories import` and `status`, in the running process where there is one, else in the data directory itself.
+//! `weir advisories import`, `refresh` and `status`, in the running process where there is one, else in the data directory itself.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -6,15 +6,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
-use weir_config::Config;
+use url::Url;
+use weir_config::{Config, Source};
 
-use super::{DataArgs, running};
+use super::{ConfigArgs, DataArgs, running};
 use crate::admin::local::LocalRequest;
-use crate::advisory::{AdvisoryParts, AdvisoryService, CveSources, FeedSource, RefreshLine};
-use crate::app::{FeedLine, cve_sources, feed_lines, feed_source, import, open_index, refresh};
+use crate::advisory::{
+    AdvisoryParts, AdvisoryService, CveSource, CveSources, FeedSource, PackParts, RefreshLine, pack, split_tag,
+};
+use crate::app::{FeedLine, cve_sources, feed_lines, feed_source, import, open_index, refresh, registries};
 use crate::clock::{Clock, age, rfc3339};
 use crate::metrics::Metrics;
 use crate::report::columns;
@@ -24,7 +27,7 @@ use crate::tasks::Tasks;
 pub(super) enum AdvisoriesCommand {
     /// Imports every ecosystem of a source and prints the counts.
     Import {
-        /// A directory or URL laid out as the public OSV bucket.
+        /// A directory or URL laid out as the public OSV bucket, or an artifact: oci:DIR[:TAG], oci://HOST/REPOSITORY[:TAG].
         source: String,
         #[command(flatten)]
         data: DataArgs,
@@ -34,6 +37,8 @@ pub(super) enum AdvisoriesCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// Packs a source into an OCI image layout, as an artifact that any registry takes.
+    Pack(PackArgs),
     /// Prints each feed, its records and its age.
     Status {
         #[command(flatten)]
@@ -41,20 +46,44 @@ pub(super) enum AdvisoriesCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PackArgs {
+    /// A directory or URL laid out as the public OSV bucket.
+    source: String,
+    /// The layout to write to: oci:DIR[:TAG], tagged latest without one.
+    #[arg(long, value_name = "oci:DIR[:TAG]")]
+    out: String,
+    /// An ecosystem to pack, as OSV names it; may be given again. All the source has without it.
+    #[arg(long = "ecosystem", value_name = "NAME")]
+    ecosystems: Vec<String>,
+    /// CISA's known exploited vulnerabilities: a URL or a file.
+    #[arg(long, value_name = "SOURCE")]
+    kev: Option<String>,
+    /// FIRST's exploit prediction scores: a URL or a file.
+    #[arg(long, value_name = "SOURCE")]
+    epss: Option<String>,
+    /// CVSS vectors: a URL or a file, or the place of NVD's yearly files.
+    #[arg(long, value_name = "SOURCE")]
+    cvss: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
 pub(super) fn run(command: AdvisoriesCommand) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         match command {
-            AdvisoriesCommand::Import { source, data } => run_import(source, &data.load()?.data.directory).await,
+            AdvisoriesCommand::Import { source, data } => run_import(source, &data.load()?).await,
+            AdvisoriesCommand::Pack(args) => run_pack(args).await,
             AdvisoriesCommand::Refresh { data } => run_refresh(&data.load()?).await,
             AdvisoriesCommand::Status { data } => run_status(&data.load()?.data.directory).await,
         }
     })
 }
 
-async fn run_import(source: String, data: &Path) -> anyhow::Result<ExitCode> {
-    // The running process has a working directory of its own.
-    let source = std::fs::canonicalize(&source).map_or(source, |path| path.display().to_string());
+async fn run_import(source: String, config: &Config) -> anyhow::Result<ExitCode> {
+    let data = &config.data.directory;
+    let source = absolute(source);
     let bar = progress_bar();
     let lines: Vec<RefreshLine> =
         match running(data, LocalRequest::ImportAdvisories { source: source.clone() }, |text| {
@@ -64,7 +93,8 @@ async fn run_import(source: String, data: &Path) -> anyhow::Result<ExitCode> {
         {
             Some(lines) => lines,
             None => {
-                let source = FeedSource::parse(&source, data)?;
+                std::fs::create_dir_all(data).with_context(|| data.display().to_string())?;
+                let source = FeedSource::parse(&source, data, &registries(config)?)?;
                 let service = alone(source.clone(), CveSources::default(), Vec::new(), data)?;
                 let lines =
                     import(&service, &source, |text| bar.set_message(text)).await.map_err(anyhow::Error::msg)?;
@@ -77,6 +107,44 @@ async fn run_import(source: String, data: &Path) -> anyhow::Result<ExitCode> {
     print_outcome(&lines)
 }
 
+/// A path as the running process finds it too, which has a working directory of its own.
+fn absolute(source: String) -> String {
+    let full = |path: &Path| std::fs::canonicalize(path).ok().map(|path| path.display().to_string());
+    match source.strip_prefix("oci:") {
+        Some(reference) if reference.starts_with("//") => source,
+        Some(layout) => {
+            let (directory, tag) = split_tag(layout);
+            let directory = full(directory).unwrap_or_else(|| directory.display().to_string());
+            tag.map_or_else(|| format!("oci:{directory}"), |tag| format!("oci:{directory}:{tag}"))
+        }
+        None => full(Path::new(&source)).unwrap_or(source),
+    }
+}
+
+async fn run_pack(args: PackArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?;
+    let layout = args.out.strip_prefix("oci:").filter(|layout| !layout.starts_with("//"));
+    let layout = layout.with_context(|| format!("--out {}: oci:DIR[:TAG] is expected", args.out))?;
+    let (directory, tag) = split_tag(layout);
+    let scratch = tempfile::tempdir().context("no folder for temporary files")?;
+    let source = FeedSource::parse(&args.source, scratch.path(), &registries(&config)?)?;
+    let place = |text: &Option<String>| {
+        let place = text.as_deref().map(|text| match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Source::Url(url),
+            _ => Source::Directory(text.into()),
+        });
+        place.map(|place| CveSource::new(place, scratch.path().to_owned())).transpose()
+    };
+    let cves = CveSources { kev: place(&args.kev)?, epss: place(&args.epss)?, scores: place(&args.cvss)? };
+    let bar = progress_bar();
+    let parts = PackParts { source, ecosystems: args.ecosystems, cves, now: Clock::system().now() };
+    let packed = pack(parts, directory, tag.unwrap_or("latest"), |text| bar.set_message(text)).await?;
+    bar.finish_and_clear();
+    let (place, tag) = (directory.display(), tag.unwrap_or("latest"));
+    println!("oci:{place}:{tag} is {}: {} files, {} bytes", packed.digest, packed.files, packed.bytes);
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn run_refresh(config: &Config) -> anyhow::Result<ExitCode> {
     let data = &config.data.directory;
     let bar = progress_bar();
@@ -84,7 +152,7 @@ async fn run_refresh(config: &Config) -> anyhow::Result<ExitCode> {
     let lines: Vec<RefreshLine> = match running(data, LocalRequest::RefreshAdvisories, |_| {}).await? {
         Some(lines) => lines,
         None => {
-            let (source, cves) = (feed_source(config)?, cve_sources(config)?);
+            let (source, cves) = (feed_source(config, &registries(config)?)?, cve_sources(config)?);
             refresh(&alone(source, cves, config.advisory.ecosystems.clone(), data)?).await
         }
     };
@@ -147,7 +215,7 @@ fn progress_bar() -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} importing {msg} ({elapsed})") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(100));

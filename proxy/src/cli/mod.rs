@@ -2,6 +2,7 @@
 
 mod advisories;
 mod agent;
+mod backup;
 mod bars;
 mod config;
 mod hosts;
@@ -37,6 +38,10 @@ enum Command {
     /// Imports advisories, or says what is there.
     #[command(subcommand)]
     Advisories(advisories::AdvisoriesCommand),
+    /// Copies everything weir knows into one file, while it runs or not. Images are not in it: they are fetched again when needed.
+    Backup(backup::BackupArgs),
+    /// Puts a backup into a data directory.
+    Restore(backup::RestoreArgs),
     /// Checks a configuration.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -78,6 +83,8 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Scan(args) => return scan::run(args),
         Command::Advisories(command) => advisories::run(command),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
         Command::Config(command) => config::run(command),
         Command::Hosts(args) => hosts::run(&args),
         Command::Node(command) => node::run(command),

@@ -17,7 +17,7 @@ use weir_storage::index::{FindingsRecord, Index, IndexError};
 use super::ConfigArgs;
 use super::bars::Bars;
 use crate::advisory::{AdvisoryParts, AdvisoryService, CveSources, FeedSource, Refreshed};
-use crate::app::{cve_sources, once_parts, once_registry, open_index};
+use crate::app::{cve_sources, once_parts, once_registry, open_index, registries};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::report::{Current, Format, ResultInput, Terminal, render, result, table};
@@ -137,6 +137,7 @@ async fn match_with(
                     FeedSource::directory(directory.clone())
                 }
                 (None, Source::Url(url)) => FeedSource::url(url.clone(), scratch.to_owned())?,
+                (None, Source::Artifact(text)) => FeedSource::artifact(text, &registries(config)?, scratch.to_owned())?,
             };
             import_needed(source, cve_sources(config)?, scratch, inventory, tasks, bars).await?
         }

@@ -7,6 +7,8 @@
 #[path = "../api_server/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other test binary needs more of it")]
 mod api_server;
+mod artifact;
+mod backup;
 mod cli;
 mod console;
 mod disk;

@@ -115,7 +115,7 @@ impl Bucket {
     }
 
     fn source(&self, scratch: &std::path::Path) -> FeedSource {
-        FeedSource::parse(&self.server.url(), scratch).unwrap().with_idle(IDLE)
+        FeedSource::parse(&self.server.url(), scratch, &[]).unwrap().with_idle(IDLE)
     }
 
     /// Paths asked for since the last call, and how each was answered is the bucket's affair.
