@@ -64,6 +64,7 @@ fn closed(metric: &str, label: &str) -> Option<Vec<&'static str>> {
             vec!["fixed_in_feed", "withdrawn", "image_changed", "detector_changed"]
         }
         ("weir_webhook_deliveries_total", "result") => vec!["delivered", "retried", "failed", "dropped"],
+        ("weir_nodes", "state") => vec!["through_weir", "bypasses", "unknown"],
         ("weir_exceptions", "state") => State::ALL.map(State::name).to_vec(),
         ("weir_metrics_series_limited", "metric") => vec!["weir_running_findings", "weir_running_images"],
         (_, "route") => vec!["manifest", "blob", "tags", "referrers", "ping", "unknown"],
@@ -87,8 +88,9 @@ async fn the_page_of_metrics_is_up_to_date() {
     run_in_two_namespaces(&world, &app, &side).await;
     let shown = families(&String::from_utf8(get(world.weir.report, "/metrics").await.body).unwrap());
 
-    let registered = Metrics::new().unwrap().described().iter().cloned().map(|it| (it.name.clone(), it));
-    let registered: BTreeMap<_, _> = registered.collect();
+    let metrics = Metrics::new().unwrap();
+    let registered: BTreeMap<_, _> =
+        metrics.described().iter().map(|described| (described.name.clone(), described.clone())).collect();
     for (name, known) in registered.iter().filter(|(name, _)| shown.contains_key(*name)) {
         let (mut said, mut seen) = (known.labels.clone(), shown[name].labels.clone());
         said.sort();
@@ -126,12 +128,17 @@ fn words(metric: &str, label: &str) -> String {
 /// By the endings that Prometheus's conventions give to names.
 fn unit(metric: &Described) -> &'static str {
     let name = metric.name.trim_end_matches("_total");
-    match () {
-        () if name.ends_with("_timestamp_seconds") || name.ends_with("_time_seconds") => "seconds since 1970",
-        () if name.ends_with("_seconds") => "seconds",
-        () if name.ends_with("_bytes") => "bytes",
-        () if name.ends_with("_info") || name.ends_with("_open") || name.ends_with("_limited") => "0 or 1",
-        () => "count",
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    if ends(&["_timestamp_seconds", "_time_seconds"]) {
+        "seconds since 1970"
+    } else if ends(&["_seconds"]) {
+        "seconds"
+    } else if ends(&["_bytes"]) {
+        "bytes"
+    } else if ends(&["_info", "_open", "_limited"]) {
+        "0 or 1"
+    } else {
+        "count"
     }
 }
 
