@@ -13,7 +13,6 @@ use proptest::prelude::*;
 use weir_scanner::advisory::epss::EpssScore;
 use weir_scanner::advisory::kev::KevEntry;
 use weir_scanner::advisory::{Advisory, Affected, AffectedRange, Feed, RangeEvent, Rating, RatingValue};
-use weir_scanner::exception::{Cancelled, Exception};
 use weir_scanner::finding::{CvssScore, Finding, FixState, ImageFindings, Severity, Uncovered, UncoveredReason};
 use weir_scanner::image::{Base, ImageInventory, ImagePackage, ImageReason, ImageRisk, ScanStatus};
 use weir_scanner::layer::{Channel, ChannelKind, Fact, LayerInventory, PathHash, PathKind, Reason, ReasonCode};
