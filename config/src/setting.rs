@@ -335,7 +335,7 @@ pub const SETTINGS: &[Setting] = &[
         "log.level",
         Form::Text,
         "info",
-        "`error`, `warn`, `info`, `debug`, `trace` or `off`, or such levels per module, as in `info,weir_proxy::upstream=debug`.",
+        "`error`, `warn`, `info`, `debug`, `trace` or `off`, or such levels per module, as in `info,weir_proxy=debug`.",
     ),
     value("log.format", Form::Text, "text", "`text` for people, `json` for machines."),
 ];

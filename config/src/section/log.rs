@@ -27,7 +27,7 @@ pub(crate) fn read(table: &mut Table<'_>) -> Option<LogSection> {
     Some(LogSection { level: level?, format: format? })
 }
 
-/// Levels separated by commas, each for all modules or for one, as in `info,weir_proxy::pull=debug`.
+/// Levels separated by commas, each for all modules or for one, as in `info,weir_proxy=debug`.
 /// A bare word that is no level is refused: the filter would take a misspelt level for a module.
 fn filter(text: &str) -> Result<String, String> {
     for directive in text.split(',') {
@@ -38,16 +38,13 @@ fn filter(text: &str) -> Result<String, String> {
         let known = ["error", "warn", "info", "debug", "trace", "off"];
         if !known.iter().any(|known| level.eq_ignore_ascii_case(known)) {
             return Err(format!(
-                "expected a level (error, warn, info, debug, trace or off), or levels per module as in \"info,weir_proxy::upstream=debug\", found {}",
+                "expected a level (error, warn, info, debug, trace or off), or levels per module as in \"info,weir_proxy=debug\", found {}",
                 quoted(directive)
             ));
         }
         let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.');
         if module.is_some_and(|module| module.is_empty() || !module.chars().all(valid)) {
-            return Err(format!(
-                "expected a module such as weir_proxy::upstream before '=', found {}",
-                quoted(directive)
-            ));
+            return Err(format!("expected a module such as weir_proxy before '=', found {}", quoted(directive)));
         }
     }
     let directives: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -60,7 +57,7 @@ mod tests {
 
     #[test]
     fn filters_are_levels_alone_or_per_module() {
-        for text in ["info", "WARN", "off", "info,weir_proxy::pull=debug", "hyper=off"] {
+        for text in ["info", "WARN", "off", "info,weir_proxy=debug", "hyper=off"] {
             assert_eq!(filter(text).as_deref(), Ok(text));
         }
         assert_eq!(filter("info, weir=debug").as_deref(), Ok("info,weir=debug"));

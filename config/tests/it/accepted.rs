@@ -102,7 +102,7 @@ url = "http://10.1.2.3:8080/"
 severity = "critical"
 only_running = false
 [log]
-level = "warn,weir_proxy::upstream=debug"
+level = "warn,weir_proxy=debug"
 format = "json"
 "#;
 
@@ -185,7 +185,7 @@ fn every_key_reaches_its_field() {
     assert_eq!(all.kinds.len(), 5);
     assert!(!all.kinds.contains(&NoticeKind::Closed) && all.known_exploited);
     assert_eq!((all.batch, all.expiring_within, all.retry_for), (DAY / 1440, 7 * DAY, DAY));
-    assert_eq!(config.log.level, "warn,weir_proxy::upstream=debug");
+    assert_eq!(config.log.level, "warn,weir_proxy=debug");
     assert_eq!(config.log.format, LogFormat::Json);
 }
 

@@ -68,7 +68,7 @@ level = "inof"
             "weir.toml:30: report.due.low: must be over 0, or \"off\"",
             "weir.toml:32: auth.anonymous: expected \"auto\" or \"none\" or \"viewer\" or \"editor\" or \"administrator\", found \"admin\"",
             "weir.toml:33: auth.protect_metrics: expected true or false, found text",
-            "weir.toml:35: log.level: expected a level (error, warn, info, debug, trace or off), or levels per module as in \"info,weir_proxy::upstream=debug\", found \"inof\"",
+            "weir.toml:35: log.level: expected a level (error, warn, info, debug, trace or off), or levels per module as in \"info,weir_proxy=debug\", found \"inof\"",
         ],
     );
 }

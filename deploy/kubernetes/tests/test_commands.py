@@ -82,7 +82,8 @@ class Commands(unittest.TestCase):
     @staticmethod
     def expanded(argument):
         """As the kubelet expands variables."""
-        for variable, value in {"WEIR_MIRROR_SERVICE_HOST": "10.96.0.7", "NODE_NAME": "worker-1"}.items():
+        address = "fd00:10:96::7" if "[$(" in argument else "10.96.0.7"
+        for variable, value in {"WEIR_MIRROR_SERVICE_HOST": address, "NODE_NAME": "worker-1"}.items():
             argument = argument.replace(f"$({variable})", value)
         assert "$(" not in argument, argument
         return argument

@@ -49,10 +49,16 @@ fn pull(registry: &Registry, weir: &Weir, directory: &Path, name: &str) {
     }
 }
 
-/// Every list of the report, whole: what a restored weir must answer as the first one did.
+/// Every list of the report, whole: what a restored weir must answer as the first one did. When a feed was asked for last is its own: it
+/// asks again when it starts.
 fn lists(weir: &Weir) -> BTreeMap<&'static str, Value> {
     let names = ["images", "repositories", "vulnerabilities", "exceptions", "audit", "events", "pulls", "advisories"];
-    names.map(|name| (name, Value::from(weir.items(&format!("{name}?limit=500"))))).into()
+    let whole = |name| {
+        let mut items = weir.items(&format!("{name}?limit=500"));
+        items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| _ = item.remove("fetched_at"));
+        (name, Value::from(items))
+    };
+    names.map(whole).into()
 }
 
 /// An image's result is of its own record: it is complete, and its findings are there once it was matched.

@@ -142,6 +142,8 @@ async fn a_pod_heard_of_before_its_owners_leaves_nothing_under_their_names() {
         owner(WatchedKind::Deployment, "web", None),
         owner(WatchedKind::ReplicaSet, "web-1", Some(owned_by("apps", "Deployment", "web"))),
     ]);
-    let items = world.until(&affected, |items| items.iter().any(|item| item["kind"] == "Deployment")).await;
+    let items = world
+        .until(&affected, |items| items.iter().any(|item| item["kind"] == "Deployment" && item["pods"] == 1))
+        .await;
     assert_eq!(items.iter().map(told).collect::<Vec<_>>(), [format!("apps/Deployment web {CREATED} 1")]);
 }
