@@ -25,6 +25,8 @@ main() {
   trap 'rm -rf "$WORK"' EXIT
   install_auditable
   cd "$ROOT"
+  # C libraries are compiled anew where it is another than the last time, RocksDB among them; nothing of them holds a time.
+  unset SOURCE_DATE_EPOCH
   cargo build --quiet --release --workspace --locked
   link_auditable
   mkdir -p "$(dirname "$out")"
