@@ -78,9 +78,6 @@ test: check rules build image ## everything CI runs
 	$(PHASE) fuzz deploy/fuzz.sh $(TEST_FUZZ_SECONDS)
 	$(PHASE) manifests deploy/kubernetes/tests/run.sh
 	$(PHASE) tests cargo test $(CARGO_FLAGS)
-	$(PHASE) container deploy/container/make.sh "$(CONTAINER_DIR)"
-	$(PHASE) container-proof deploy/container/prove.sh "$(CONTAINER_DIR)"
-	$(PHASE) release env BINARY="$(CONTAINER_DIR)/weir" deploy/release/test.sh
 
 screens: build image ## tests the console in a browser and leaves pictures of every screen
 	$(PHASE) screens env WEIR_SCREENSHOTS="$(SCREENS)" cargo test $(CARGO_FLAGS) --test e2e -- console::every_behaviour
