@@ -77,24 +77,13 @@ is_scanned() {
   jq --exit-status '[.items[].state] | all(. == "done" or . == "failed" or . == "partial")' <<<"$scans"
 }
 
-# Installed whole or not at all; another list or another Python is another directory.
+# Another list or another Python is another directory.
 install_schemathesis() {
   local key
   key=$({ cat "$HERE/lib/openapi.txt"; python3 --version; uname -m; } | sha256sum | cut -c 1-16)
   SCHEMATHESIS=$CACHE/$key
-  mkdir -p "$CACHE"
-  (
-    flock 9
-    if [[ ! -d $SCHEMATHESIS ]]; then
-      work=$(mktemp -d "$CACHE/new.XXXXXX")
-      trap 'rm -rf "$work"' EXIT
-      say 'installing schemathesis'
-      python3 -m pip install --quiet --no-deps --only-binary=:all: --root-user-action=ignore --disable-pip-version-check \
-        --target "$work/python" --requirement "$HERE/lib/openapi.txt"
-      chmod 755 "$work"
-      mv "$work/python" "$SCHEMATHESIS"
-    fi
-  ) 9>"$CACHE/lock"
+  if [[ ! -d $SCHEMATHESIS ]]; then say 'installing schemathesis'; fi
+  once "$SCHEMATHESIS" pip_into "$HERE/lib/openapi.txt"
 }
 
 check() {

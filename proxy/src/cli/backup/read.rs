@@ -7,11 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use indicatif::ProgressBar;
-use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
+use weir_scanner::oci::{Algorithm, Digest, DigestHasher};
 use weir_storage::blob::free_space;
 
-use super::write::hex;
 use super::{FORMAT, HEADER, Header, INDEX, PIECE, SUMS};
 
 /// Most bytes of the first entry.
@@ -82,7 +81,7 @@ fn read_header(mut entry: Entry<'_, impl Read>) -> anyhow::Result<(Header, Strin
     );
     let header: Header = serde_json::from_str(&text).with_context(|| format!("{HEADER} cannot be understood"))?;
     ensure!(header.files <= MAX_FILES, "it claims {} files, which no index has", header.files);
-    Ok((header, hex(&Sha256::digest(text.as_bytes()))))
+    Ok((header, Digest::of(text.as_bytes()).hex()))
 }
 
 /// The name of an entry, which must be a plain file.
@@ -123,7 +122,7 @@ fn make_room(into: &Path, bytes: u64) -> anyhow::Result<()> {
 /// Writes a file that is not there yet; its digest.
 fn copy(entry: &mut impl Read, to: &Path, size: u64, bar: &ProgressBar) -> anyhow::Result<String> {
     let mut file = File::create_new(to)?;
-    let (mut hasher, mut piece, mut left) = (Sha256::new(), vec![0; PIECE], size);
+    let (mut hasher, mut piece, mut left) = (DigestHasher::new(Algorithm::Sha256), vec![0; PIECE], size);
     while left > 0 {
         let count = entry.read(&mut piece)?;
         ensure!(count > 0, "it was cut off within this file");
@@ -133,7 +132,7 @@ fn copy(entry: &mut impl Read, to: &Path, size: u64, bar: &ProgressBar) -> anyho
         left -= count as u64;
     }
     file.sync_all()?;
-    Ok(hex(&hasher.finalize()))
+    Ok(hasher.finish().hex())
 }
 
 /// Every file that is there is in the sums as it is, and the other way round.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 use rustix::fs::Advice;
-use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType};
+use weir_scanner::oci::{Algorithm, DigestHasher};
 
 use super::{FORMAT, HEADER, Header, INDEX, PIECE, SUMS, is_stream};
 use crate::clock::rfc3339;
@@ -133,23 +133,18 @@ impl<W: Write> Archive<W> {
         header.set_size(size);
         header.set_mode(0o600);
         header.set_mtime(u64::try_from(self.now).unwrap_or_default());
-        let mut hashed = Hashed { from: from.take(size), hasher: Sha256::new(), bytes: 0 };
+        let mut hashed = Hashed { from: from.take(size), hasher: DigestHasher::new(Algorithm::Sha256), bytes: 0 };
         let buffered = io::BufReader::with_capacity(PIECE, &mut hashed);
         self.tar.append_data(&mut header, name, buffered).with_context(|| name.to_owned())?;
         anyhow::ensure!(hashed.bytes == size, "{name} became shorter while it was read: try again");
-        self.sums.push_str(&format!("{}  {name}\n", hex(&hashed.hasher.finalize())));
+        self.sums.push_str(&format!("{}  {name}\n", hashed.hasher.finish().hex()));
         Ok(())
     }
 }
 
-/// The digits of a digest, as `sha256sum` writes them.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 struct Hashed<R> {
     from: R,
-    hasher: Sha256,
+    hasher: DigestHasher,
     bytes: u64,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use url::Url;
+use weir_scanner::oci::Reference;
 
 use super::super::hosts::origin;
 use super::certs::{self, Registry, State};
@@ -156,7 +157,10 @@ fn written(survey: &Survey, directory: &std::path::Path, record: &Record) -> Vec
 /// Pods cannot start while weir is away where their first image has no other way.
 fn pause_image(survey: &Survey, registries: &[Registry], mirror: &str) -> Option<Finding> {
     let image = survey.sandbox_image.as_deref();
-    let from = image.map_or(PAUSE_REGISTRY, registry_of);
+    let from = match image {
+        Some(image) => image.parse::<Reference>().ok()?.upstream,
+        None => PAUSE_REGISTRY.to_owned(),
+    };
     let only = registries.iter().find(|registry| registry.registry == from)?;
     if only.asks.iter().any(|asked| asked != mirror) {
         return None;
@@ -167,12 +171,4 @@ fn pause_image(survey: &Survey, registries: &[Registry], mirror: &str) -> Option
          while weir is away; --except {from} leaves that registry as it is"
     );
     Some(Finding::warning(Code::PauseImageNeedsWeir, detail))
-}
-
-/// The registry of an image's name.
-fn registry_of(image: &str) -> &str {
-    match image.split_once('/') {
-        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
-        _ => "docker.io",
-    }
 }

@@ -19,6 +19,7 @@ use crate::auth::is_cluster_name;
 use crate::http::chain;
 use crate::upstream::{HttpClient, report_client};
 use crate::workload::agent::{check_report, token_of};
+use crate::workload::is_node_name;
 
 /// How long the server may take.
 const TIME: Duration = Duration::from_secs(10);
@@ -123,32 +124,9 @@ impl Reporter {
     }
 }
 
-/// Whether Kubernetes may call a node that (RFC 1123).
-fn is_node_name(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label =
-        |label: &str| !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-');
-    text.len() <= 253 && text.split('.').all(label)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_no_node_has_are_refused() {
-        for (name, good) in [
-            ("worker-1.example", true),
-            ("10", true),
-            ("a/b", false),
-            ("", false),
-            ("A", false),
-            ("a..b", false),
-            ("a-", false),
-        ] {
-            assert_eq!(is_node_name(name), good, "{name}");
-        }
-    }
 
     #[test]
     fn a_long_finding_is_cut_to_what_the_server_takes() {

@@ -39,8 +39,8 @@ pub(in crate::report) use view::{Known, Place, RunningImage, image_of, running_i
 
 /// The least time between the beginnings of two makings.
 const PAUSE: Duration = Duration::from_millis(500);
-/// After a making it rests this many times as long as that took, up to [`MOST_REST`]: a large fleet that changes without end leaves the
-/// machine to pulls, and is shown no later than two seconds after it changed.
+/// After a making it rests this many times as long as that took, up to [`MOST_REST`]: a large fleet that changes without end leaves more of
+/// the machine to pulls.
 const REST: u32 = 4;
 /// The longest rest.
 const MOST_REST: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -54,14 +55,14 @@ fn a_node_is_repaired_reported_and_left_as_it_was() {
     eventually("the deleted file is back", 30, || (std::fs::read(&file).ok()? == text).then_some(()));
 
     // What somebody changed is told, and left as it is.
-    std::fs::write(&file, "server = \"http://127.0.0.1:4\"\n").unwrap();
+    replace(&file, b"server = \"http://127.0.0.1:4\"\n");
     let (_, _, body) = until(&reports, &node, |body| body["through_weir"] == false);
     let codes: Vec<&str> =
         body["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["server_only", "file_changed"], "{body:#}");
     assert_eq!(body["findings"][0]["level"], "error");
     assert!(body["findings"][0]["detail"].as_str().unwrap().contains(file.to_str().unwrap()), "{body:#}");
-    std::fs::write(&file, &text).unwrap();
+    replace(&file, &text);
     until(&reports, &node, |body| body["through_weir"] == true);
 
     node.terminate();
@@ -100,6 +101,13 @@ fn arguments_that_cannot_work_end_it_at_once() {
         let text = super::said(&output);
         assert!(!output.status.success() && text.contains(word), "{arguments:?}: {text}");
     }
+}
+
+/// Replaces a file at once: a check meanwhile sees the one or the other, and no empty file.
+fn replace(file: &Path, bytes: &[u8]) {
+    let beside = file.with_extension("beside");
+    std::fs::write(&beside, bytes).unwrap();
+    std::fs::rename(&beside, file).unwrap();
 }
 
 /// The next report for which `is` holds.

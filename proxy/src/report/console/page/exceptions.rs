@@ -10,6 +10,7 @@ use super::super::query;
 use super::super::query::segment;
 use super::super::read::List;
 use super::super::{Frame, Place, Query, ROWS, Section, Visit, local, see_other, shown, written};
+use super::Tab;
 use crate::http::Body;
 use crate::report::problem::Problem;
 use crate::report::shape::ExceptionItem;
@@ -36,13 +37,6 @@ pub(super) struct Exceptions {
     pub(super) rows: Vec<ExceptionItem>,
     pub(super) next: Option<String>,
     pub(super) total: Option<u64>,
-}
-
-/// A sort of decisions.
-pub(super) struct Tab {
-    pub(super) text: &'static str,
-    pub(super) link: Place,
-    pub(super) current: bool,
 }
 
 /// A decision that ends soon.

@@ -17,9 +17,16 @@ mod vulnerability;
 
 use hyper::Response;
 
-use super::{Screen, Visit};
+use super::{Place, Screen, Visit};
 use crate::http::Body;
 use crate::report::problem::Problem;
+
+/// A choice above a list: a part of it, or all.
+struct Tab {
+    text: &'static str,
+    link: Place,
+    current: bool,
+}
 
 /// The page or the form's answer.
 pub(super) async fn answer(screen: Screen, visit: Visit<'_>) -> Result<Response<Body>, Problem> {

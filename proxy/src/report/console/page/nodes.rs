@@ -5,8 +5,9 @@ use hyper::Response;
 
 use super::super::facet::Filters;
 use super::super::read::{List, Node};
-use super::super::{Frame, Place, Query, ROWS, Section, Visit, shown, written};
+use super::super::{Frame, Query, ROWS, Section, Visit, shown, written};
 use super::super::{node, query};
+use super::Tab;
 use crate::http::Body;
 use crate::report::problem::Problem;
 
@@ -23,13 +24,6 @@ pub(super) struct Nodes {
     pub(super) rows: Vec<Node>,
     pub(super) next: Option<String>,
     pub(super) total: Option<u64>,
-}
-
-/// The nodes of one state, or of all.
-pub(super) struct Tab {
-    pub(super) text: &'static str,
-    pub(super) link: Place,
-    pub(super) current: bool,
 }
 
 pub(super) async fn answer(visit: Visit<'_>) -> Result<Response<Body>, Problem> {
