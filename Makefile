@@ -77,6 +77,9 @@ manifests: build install-run ## tests the Helm chart and the plain manifests
 test: check rules build image ## everything CI runs
 	$(PHASE) fuzz deploy/fuzz.sh $(TEST_FUZZ_SECONDS)
 	$(PHASE) manifests deploy/kubernetes/tests/run.sh
+	$(PHASE) container deploy/container/make.sh "$(CONTAINER_DIR)"
+	$(PHASE) container-proof deploy/container/prove.sh "$(CONTAINER_DIR)"
+	$(PHASE) release env PROGRAMS="$(CONTAINER_DIR)" deploy/release/test.sh
 	$(PHASE) tests cargo test $(CARGO_FLAGS)
 
 screens: build image ## tests the console in a browser and leaves pictures of every screen

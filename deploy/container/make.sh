@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes the container image whole: the program, the image, its bills of materials, attached.
 #
-# Takes:  OUTDIR; what binary.sh and build.sh take. BINARY: a program to take instead of linking one.
+# Takes:  OUTDIR; what binary.sh and build.sh take. PROGRAMS: a directory with what binary.sh leaves, to take it
+#         instead of linking.
 # Does:   binary.sh, notices.py, build.sh, sbom.py, attach.py, in that order; holds the documents against their official schemas.
-# Leaves: OUTDIR/weir, OUTDIR/third-party.txt, OUTDIR/oci, OUTDIR/packages.tsv, OUTDIR/digest, OUTDIR/sbom
+# Leaves: OUTDIR/weir, OUTDIR/weir-static, OUTDIR/third-party.txt, OUTDIR/oci, OUTDIR/packages.tsv, OUTDIR/digest, OUTDIR/sbom
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,7 +24,7 @@ main() {
   SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(commit_time)}
   export SOURCE_DATE_EPOCH
 
-  if [[ -n ${BINARY:-} ]]; then cp "$BINARY" "$outdir/weir"; else "$HERE/binary.sh" "$outdir/weir"; fi
+  if [[ -n ${PROGRAMS:-} ]]; then cp "$PROGRAMS/weir" "$PROGRAMS/weir-static" "$outdir/"; else "$HERE/binary.sh" "$outdir"; fi
   "$HERE/notices.py" "$ROOT" "$outdir/third-party.txt"
   "$HERE/build.sh" "$outdir" "$outdir/weir" "$outdir/third-party.txt"
   rm -rf "$outdir/sbom"

@@ -6,7 +6,7 @@
 #         --make-only VERSION OUTDIR   the same without verifying
 #         Run by `make release VERSION=… RELEASE_DIR=…`, which exports what compiling needs; as root, or as a user who may use sudo.
 #         PACKAGES=FILE: a release's record of Debian packages, to make the same image again. WEIR_SOURCE: see deploy/container/build.sh.
-#         BINARY: a program made by deploy/container/binary.sh of the same commit, instead of linking one.
+#         PROGRAMS: a directory where deploy/container/binary.sh left those of the same commit, instead of linking them.
 # Does:   checks; deploy/container/make.sh; packs the program, the image and the chart; deploy/release/verify.sh.
 # Leaves: OUTDIR, the same bytes for the same commit, toolchain, path of the checkout and Debian packages.
 set -euo pipefail
@@ -78,12 +78,14 @@ image_manifest() {
   cat "$1/blobs/sha256/$(cut -d : -f 2 "$WORK/made/digest")"
 }
 
+# The static one: a machine of whoever downloads it is not known.
 pack_program() {
   local name=weir-$VERSION
   mkdir "$WORK/$name"
-  cp "$WORK/made/weir" "$WORK/made/third-party.txt" "$ROOT/LICENSE" "$ROOT/README.md" "$ROOT/CHANGELOG.md" "$WORK/$name/"
+  cp "$WORK/made/third-party.txt" "$ROOT/LICENSE" "$ROOT/README.md" "$ROOT/CHANGELOG.md" "$WORK/$name/"
+  cp "$WORK/made/weir-static" "$WORK/$name/weir"
   archive "$WORK/program.tar" "$WORK" "$name"
-  gzip --no-name -9 <"$WORK/program.tar" >"$OUTDIR/weir-$VERSION-$(host | sed 's/-unknown//').tar.gz"
+  gzip --no-name -9 <"$WORK/program.tar" >"$OUTDIR/weir-$VERSION-$(host | sed 's/-unknown-linux-gnu/-linux/').tar.gz"
 }
 
 # The image alone, as containerd, docker and skopeo import it; what is attached to it lies beside.
@@ -107,7 +109,7 @@ pack_chart() {
   "$helm" lint --quiet "$CHART" || fail 'helm finds fault with the chart'
   "$helm" package "$CHART" --version "$VERSION" --app-version "$VERSION" --destination "$WORK" >/dev/null
   mkdir "$WORK/chart"
-  tar --extract --gzip --file="$WORK/weir-$VERSION.tgz" --directory="$WORK/chart"
+  tar --extract --touch --gzip --file="$WORK/weir-$VERSION.tgz" --directory="$WORK/chart"
   archive "$WORK/chart.tar" "$WORK/chart" weir
   gzip --no-name -9 <"$WORK/chart.tar" >"$OUTDIR/weir-$VERSION-chart.tgz"
 }

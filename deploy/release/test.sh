@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a whole release of the checkout's commit, as it would be made, and proves that what must not be released is refused.
 #
-# Takes:  BINARY: the program that deploy/container/binary.sh made of this checkout; without it one is linked. ADVISORIES as
+# Takes:  PROGRAMS: the directory where deploy/container/binary.sh left those of this checkout; without it they are linked. ADVISORIES as
 #         deploy/container/prove.sh; as root, or as a user who may use sudo.
 # Does:   clones the checkout, dates the changelog there and commits that; asks for releases that are refused; makes the release and
 #         verifies it, makes it again and compares; spoils a file of it.
