@@ -208,15 +208,18 @@ impl Clusters {
         self.lock().iter().map(|(name, cluster)| cluster.status(name, now)).collect()
     }
 
-    /// The pods of each cluster, in groups: of one that is known whole, and of one that is being listed where nothing is `held` of it
-    /// and it was whole before weir began; `None` for the others.
-    pub(super) fn groups(&self, held: impl Fn(&str) -> bool) -> Vec<(String, Option<Groups>)> {
+    /// The pods of each cluster, in groups, with the revision of its objects: of one that is known whole, and of one that is being listed
+    /// where nothing is held of it and it was whole before weir began. `None` for the others, and for one of which that revision is
+    /// held: `held` tells it.
+    pub(super) fn groups(&self, held: impl Fn(&str) -> Option<u64>) -> Vec<(String, Option<(u64, Groups)>)> {
         let clusters = self.lock();
         clusters
             .iter()
             .map(|(name, cluster)| {
-                let is_told = cluster.state.is_whole() || (cluster.was_whole && !held(name));
-                (name.clone(), is_told.then(|| Groups::of(&cluster.state)))
+                let (held, revision) = (held(name), cluster.state.revision());
+                let is_told = cluster.state.is_whole() || (cluster.was_whole && held.is_none());
+                let is_new = is_told && held != Some(revision);
+                (name.clone(), is_new.then(|| (revision, Groups::of(&cluster.state))))
             })
             .collect()
     }

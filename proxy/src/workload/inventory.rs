@@ -1,7 +1,7 @@
 //! What runs where, at one moment: the join of every cluster's pods with the images they lead to.
 //!
-//! Made anew, whole, by one maker; whoever reads holds a snapshot that does not change under it. A cluster that is being listed keeps
-//! what it had in the one before.
+//! Made by one maker; whoever reads holds a snapshot that does not change under it. A cluster that is being listed keeps what it had in
+//! the one before, and so does one in which nothing changed while the index had nothing new for any image.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -55,18 +55,33 @@ pub struct InventoryMaker {
     resolver: Resolver,
     /// Where reading what changed in the index goes on.
     read_to: u64,
-    last: BTreeMap<String, (Arc<Vec<Workload>>, Arc<ClusterNodes>)>,
+    /// Whether an answer of the resolver was forgotten since `last` was made.
+    has_forgotten: bool,
+    last: BTreeMap<String, Known>,
 }
+
+/// What was worked out of one cluster.
+#[derive(Clone, Default)]
+struct Known {
+    /// The revision of its objects.
+    revision: u64,
+    workloads: Arc<Vec<Workload>>,
+    nodes: Arc<ClusterNodes>,
+}
+
+/// The revision of no objects that any cluster ever had.
+const OUTDATED: u64 = u64::MAX;
 
 impl InventoryMaker {
     /// A maker that has made none yet.
     pub fn new(clusters: Clusters, index: Index) -> Self {
-        Self { clusters, index, resolver: Resolver::default(), read_to: 0, last: BTreeMap::new() }
+        Self { clusters, index, resolver: Resolver::default(), read_to: 0, has_forgotten: false, last: BTreeMap::new() }
     }
 
     /// Resolves every image anew for the next inventory.
     pub fn start_over(&mut self) {
         self.resolver.forget_all();
+        self.has_forgotten = true;
     }
 
     /// The inventory at `now` (seconds since the epoch). Blocks.
@@ -78,23 +93,30 @@ impl InventoryMaker {
         self.read_to = changes.next;
         match changes.digests {
             Changed::These(digests) if digests.is_empty() => {}
-            Changed::These(digests) => self.resolver.forget(&digests),
-            Changed::Many => self.resolver.forget_all(),
+            Changed::These(digests) => {
+                self.resolver.forget(&digests);
+                self.has_forgotten = true;
+            }
+            Changed::Many => self.start_over(),
         }
+        let held = |name: &str| {
+            let revision = self.last.get(name)?.revision;
+            Some(if self.has_forgotten { OUTDATED } else { revision })
+        };
         let mut last = BTreeMap::new();
-        for (name, groups) in self.clusters.groups(|name| self.last.contains_key(name)) {
+        for (name, groups) in self.clusters.groups(held) {
             let known = match groups {
-                Some(groups) => {
+                Some((revision, groups)) => {
                     let (workloads, nodes) = groups.workloads(&name, &self.index, &mut self.resolver)?;
-                    (Arc::new(workloads), Arc::new(nodes))
+                    Known { revision, workloads: Arc::new(workloads), nodes: Arc::new(nodes) }
                 }
                 None => self.last.get(&name).cloned().unwrap_or_default(),
             };
             last.insert(name, known);
         }
-        self.last = last;
+        (self.last, self.has_forgotten) = (last, false);
         let clusters = self.clusters.statuses(now).into_iter().map(|status| {
-            let (workloads, nodes) = self.last.get(&status.name).cloned().unwrap_or_default();
+            let Known { workloads, nodes, .. } = self.last.get(&status.name).cloned().unwrap_or_default();
             ClusterInventory { status, workloads, nodes }
         });
         Ok(Inventory { clusters: clusters.collect(), nodes: Arc::new(self.nodes()), at: now })
@@ -117,3 +139,6 @@ impl InventoryMaker {
         nodes.into_iter().filter_map(|(address, place)| Some((address, place?))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

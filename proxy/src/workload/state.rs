@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_scanner::oci::Platform;
 use weir_storage::index::{
@@ -89,7 +90,11 @@ pub struct ClusterState {
     staged: Objects,
     /// Kinds of which a whole list has come, or that the cluster does not offer.
     settled: BTreeSet<WatchedKind>,
+    revision: u64,
 }
+
+/// Counts for all clusters, so that one that is forgotten and comes again has no revision of before.
+static REVISIONS: AtomicU64 = AtomicU64::new(1);
 
 impl ClusterState {
     /// Whether every kind has been listed whole once: before that, absence means nothing.
@@ -100,6 +105,15 @@ impl ClusterState {
     /// Everything is to be listed again before it counts as whole; until then what is there stands.
     pub fn unsettle(&mut self) {
         self.settled.clear();
+    }
+
+    /// Another number whenever the objects became different, and never again one that any cluster had before.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn revise(&mut self) {
+        self.revision = REVISIONS.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many objects there are.
@@ -130,7 +144,7 @@ impl ClusterState {
     pub fn end(&mut self, kind: WatchedKind) -> Vec<ObjectKey> {
         self.settled.insert(kind);
         let (old, new) = (&mut self.objects, &mut self.staged);
-        match kind {
+        let changed = match kind {
             WatchedKind::Pod => {
                 let staged = std::mem::take(&mut new.pods);
                 let before = std::mem::replace(&mut old.pods, staged);
@@ -157,7 +171,11 @@ impl ClusterState {
                 old.owners.extend(staged);
                 changed
             }
+        };
+        if !changed.is_empty() {
+            self.revise();
         }
+        changed
     }
 
     /// A kind that the cluster does not offer or does not let weir read counts as listed: nothing of it will come.
@@ -167,10 +185,14 @@ impl ClusterState {
 
     /// Carries out a change. Answers whether it made a difference.
     pub fn apply(&mut self, change: ClusterChange) -> bool {
-        match change {
+        let differs = match change {
             ClusterChange::Set(object) => self.pools.set(&mut self.objects, object),
             ClusterChange::Gone(key) => self.objects.remove(&key),
+        };
+        if differs {
+            self.revise();
         }
+        differs
     }
 
     /// Becomes what a whole snapshot says.
@@ -181,6 +203,7 @@ impl ClusterState {
         }
         self.objects = new;
         self.settled.extend(WatchedKind::ALL);
+        self.revise();
     }
 
     /// An object, as it is now.
