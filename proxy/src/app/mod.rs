@@ -2,6 +2,7 @@
 //!
 //! Each part gets its own piece of the configuration; the whole travels nowhere. Nothing is contacted before the first request.
 
+mod gauges;
 mod local;
 mod once;
 mod parts;
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 use weir_config::Config;
 use weir_scanner::content::Buffers;
 use weir_scanner::detect::DetectorSet;
-use weir_storage::blob::{BlobStore, FreeSpace, Usage};
+use weir_storage::blob::{BlobStore, FreeSpace};
 use weir_storage::index::Index;
 
 use crate::admin::{self, Readiness};
@@ -28,7 +29,7 @@ use crate::advisory::AdvisoryService;
 use crate::clock::Clock;
 use crate::distribution::{LedgerParts, Mirror, NodeLookup, Provenance, PullLedger};
 use crate::http::{ConnInfo, ServeLimits, serve};
-use crate::metrics::{Metrics, ServeMetrics, Store};
+use crate::metrics::Metrics;
 use crate::notify::{Notifier, NotifierParts, NotifyPace};
 use crate::pull::{Puller, PullerParts};
 use crate::report::{
@@ -36,12 +37,13 @@ use crate::report::{
     ReportParts, RetentionParts, count_exceptions, forget_unused, gather_notices,
 };
 use crate::scan::{FetchBudget, ScanRequestParts, ScanRequests, Scanner, ScannerParts};
-use crate::tasks::{PermitClass, Tasks};
+use crate::tasks::Tasks;
 use crate::upstream::UpstreamLimits;
 use crate::workload::intake::Intake;
 use crate::workload::watch::WatchOptions;
 use crate::workload::{Clusters, Unseen};
 
+use gauges::Gauges;
 use local::LocalParts;
 pub use local::{FeedLine, create_token, feed_lines, import, refresh, revoke_token};
 pub use once::{once_parts, once_registry};
@@ -55,8 +57,6 @@ const SEEN_QUEUE: usize = 1024;
 const COMPOSED_QUEUE: usize = 256;
 /// How often the scanner looks for unfinished images.
 const SWEEP: Duration = Duration::from_secs(60);
-/// How often the store and the upstreams are looked at for the metrics.
-const GAUGES: Duration = Duration::from_secs(5);
 /// How long open responses may go on after a signal: with what follows, less than the 30 s after which Kubernetes kills.
 const GRACE: Duration = Duration::from_secs(20);
 /// How long tasks get after that.
@@ -337,7 +337,15 @@ impl App {
         tasks.spawn("pull-ledger", ledger.run(pulls));
         tasks.spawn("advisories", advisories.run(composed));
         let budget = config.data.blob_budget.bytes();
-        tasks.spawn("gauges", watch_store(blobs.clone(), budget, gauged, metrics.serve.clone(), tasks.clone()));
+        let gauges = Gauges {
+            blobs: blobs.clone(),
+            budget,
+            puller: gauged,
+            tls: report_tls.clone(),
+            metrics: metrics.serve.clone(),
+            tasks: tasks.clone(),
+        };
+        tasks.spawn("gauges", gauges.run());
         let limits = ServeLimits { grace: GRACE, ..ServeLimits::default() };
         let answer = move |request: Request<Incoming>, connection: ConnInfo| {
             let mirror = mirror.clone();
@@ -386,17 +394,4 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Sta
 /// Where a listener really listens: port 0 asks the system for one.
 fn local(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
     listener.local_addr().unwrap_or(asked)
-}
-
-/// Puts what changes without a word into the metrics: the store, the file system below it, and which upstreams fail.
-async fn watch_store(blobs: BlobStore, budget: u64, puller: Puller, metrics: ServeMetrics, tasks: Tasks) {
-    let (token, class) = (tasks.token(), PermitClass::new("gauges", 1));
-    let mut tick = tokio::time::interval(GAUGES);
-    while token.run_until_cancelled(tick.tick()).await.is_some() {
-        let store = blobs.clone();
-        let available = tasks.blocking("gauges", &class, move || store.available().ok()).await.ok().flatten();
-        let Usage { blob_bytes: bytes, evicted_blobs, evicted_bytes, .. } = blobs.usage();
-        metrics.store(Store { bytes, budget, evicted_blobs, evicted_bytes, available });
-        puller.failing().for_each(|(upstream, is_open)| metrics.breaker(upstream, is_open));
-    }
 }

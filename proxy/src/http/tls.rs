@@ -11,6 +11,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::client_certificate;
 use super::reload::Reloaded;
@@ -73,6 +74,7 @@ pub enum TlsError {
 #[derive(Clone)]
 pub struct TlsListener {
     source: Source,
+    certificate: Arc<Reloading>,
 }
 
 #[derive(Clone)]
@@ -93,14 +95,24 @@ impl TlsListener {
     pub fn new(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, TlsError> {
         let resolver = Arc::new(Reloading(pair(certificate, key)?));
         let source = match client_ca {
-            None => Source::Plain(acceptor(resolver, WebPkiClientVerifier::no_client_auth())?),
+            None => Source::Plain(acceptor(Arc::clone(&resolver), WebPkiClientVerifier::no_client_auth())?),
             Some(path) => {
-                let file = path.to_owned();
-                let load = move || acceptor(resolver.clone(), client_certificate::verifier(&file)?);
+                let (file, resolver) = (path.to_owned(), Arc::clone(&resolver));
+                let load = move || acceptor(Arc::clone(&resolver), client_certificate::verifier(&file)?);
                 Source::Asking(Arc::new(Reloaded::new(&[path], load)?))
             }
         };
-        Ok(Self { source })
+        Ok(Self { source, certificate: resolver })
+    }
+
+    /// When the first certificate of the chain that is shown now ceases to be valid, seconds since the epoch (RFC 5280, section 4.1.2.5).
+    /// `None` where none of them can be read.
+    pub fn not_after(&self) -> Option<i64> {
+        let ends = |certificate: &CertificateDer<'_>| {
+            let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+            Some(certificate.validity().not_after.timestamp())
+        };
+        self.certificate.0.current(Instant::now()).cert.iter().filter_map(ends).min()
     }
 
     /// What accepts a connection now.
@@ -230,6 +242,28 @@ mod tests {
         assert!(matches!(asking(), Err(TlsError::Authority { .. })));
         std::fs::write(&certificate, b"").unwrap();
         assert!(matches!(TlsListener::new(&certificate, &key, None), Err(TlsError::Empty { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_chain_is_that_of_its_first_certificate_to_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = (directory.path().join("tls.crt"), directory.path().join("tls.key"));
+        let write = |years: &[i32]| {
+            let signing = rcgen::KeyPair::generate().unwrap();
+            let of = |year: &i32| {
+                let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+                params.not_after = rcgen::date_time_ymd(*year, 1, 1);
+                params.self_signed(&signing).unwrap().pem()
+            };
+            std::fs::write(&certificate, years.iter().map(of).collect::<String>()).unwrap();
+            std::fs::write(&key, signing.serialize_pem()).unwrap();
+        };
+        write(&[2040, 2035]);
+        let tls = TlsListener::new(&certificate, &key, None).unwrap();
+        assert_eq!(tls.not_after(), Some(2_051_222_400));
+        write(&[2040]);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(tls.not_after(), Some(2_208_988_800));
     }
 
     /// An authority, and a certificate it signed for a kubelet of this node.

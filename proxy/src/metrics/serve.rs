@@ -61,6 +61,7 @@ pub struct ServeMetrics {
     breakers: IntGaugeVec,
     cache_size: IntGauge,
     cache_budget: IntGauge,
+    certificate: IntGaugeVec,
     blobs_evicted: IntGauge,
     bytes_evicted: IntCounter,
     available: IntGauge,
@@ -138,6 +139,15 @@ impl ServeMetrics {
                 Opts::new("weir_data_available_bytes", "Bytes left on the file system that blobs are stored on."),
                 registry
             )?,
+            // Without labels, and absent where there is no TLS.
+            certificate: register_int_gauge_vec_with_registry!(
+                Opts::new(
+                    "weir_tls_certificate_not_after_timestamp_seconds",
+                    "When the first certificate of listen.tls's chain ceases to be valid; absent without TLS."
+                ),
+                &[],
+                registry
+            )?,
             pulls_dropped: register_int_counter_with_registry!(
                 Opts::new("weir_pulls_dropped_total", "Pulls served of which no record could be kept."),
                 registry
@@ -196,6 +206,11 @@ impl ServeMetrics {
     /// Counts pulls of which no record is kept.
     pub fn pulls_dropped(&self, count: u64) {
         self.pulls_dropped.inc_by(count);
+    }
+
+    /// States when TLS's certificate ceases to be valid, seconds since the epoch.
+    pub fn certificate_not_after(&self, at: i64) {
+        self.certificate.with_label_values(&[] as &[&str]).set(at);
     }
 
     /// States what the store holds.

@@ -118,6 +118,12 @@ fn a_full_disk_ends_no_pull() {
     is_scanned(&mut weir, "large", &large.manifest_digest);
     assert!(!weir.stores(&large.layers[0].digest));
     eventually("the space of what was begun is given back", 10, || weir.partials().is_empty().then_some(()));
+    let not_stored = "weir_blobs_not_stored_total{upstream=\"docker.io\"}";
+    assert_eq!(weir.metric(not_stored), Some(1.0));
+    let left = |weir: &Weir| weir.metric("weir_data_available_bytes").unwrap();
+    eventually("the metrics show the space again", 20, || (left(&weir) > ((DISK_MIB / 2) << 20) as f64).then_some(()));
+    let evicted = |weir: &Weir| weir.metric("weir_cache_evicted_bytes_total").unwrap();
+    let evicted_for_large = evicted(&weir);
 
     // What fits is kept again at once.
     let small = image(&upstream, "small", 2, 4);
@@ -134,6 +140,12 @@ fn a_full_disk_ends_no_pull() {
         assert!(!weir.stores(&none.layers[0].digest));
     }
     pull(&weir, "small", &small);
+    assert!(weir.metric(not_stored).unwrap() >= 4.0);
+    eventually("the metrics show a full disk and what left for it", 20, || {
+        // The layer of the small image.
+        let gone = evicted(&weir) - evicted_for_large;
+        (left(&weir) < (64 << 20) as f64 && gone >= (4 << 20) as f64).then_some(())
+    });
 
     // Space again: blobs are stored, images scanned, by the same process.
     disk.make_space();

@@ -27,6 +27,12 @@ impl Weir {
         Path::new(env!("CARGO_BIN_EXE_weir"))
     }
 
+    /// The value of a series of the report's metrics.
+    pub(crate) fn metric(&self, series: &str) -> Option<f64> {
+        let page = get_by(&self.trust, self.report, "/metrics").unwrap().text();
+        page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+    }
+
     /// A command of the binary, with no setting of the environment but `settings`: `("UPSTREAM__0__URL", …)`.
     pub(crate) fn command(settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(Self::binary());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use weir_storage::index::{ClusterObject, PodRecord, WatchedKind};
@@ -10,8 +10,8 @@ use weir_storage::index::{ClusterObject, PodRecord, WatchedKind};
 use super::{names, set};
 use crate::api_server::{Behaviour, node, pod, runs};
 use crate::support::{
-    Daemon, Kubernetes, Registry, ServerCertificate, Weir, advisories, configure, free_port, get_by, layout_of,
-    machine, run, small_image,
+    Daemon, Kubernetes, Registry, ServerCertificate, Weir, advisories, configure, free_port, layout_of, machine, run,
+    small_image,
 };
 
 /// Seconds without a word from an agent after which its cluster is stale.
@@ -92,12 +92,6 @@ fn status<'a>(clusters: &'a [Value], name: &str) -> &'a Value {
     clusters.iter().find(|cluster| cluster["name"] == name).unwrap()
 }
 
-/// The value of a series of the report's metrics.
-fn metric(weir: &Weir, series: &str) -> Option<f64> {
-    let page = get_by(&weir.trust, weir.report, "/metrics").unwrap().text();
-    page.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
-}
-
 #[test]
 fn agents_and_server_are_killed_and_nothing_is_lost_or_counted_twice() {
     let _machine = machine();
@@ -150,7 +144,9 @@ fn agents_and_server_are_killed_and_nothing_is_lost_or_counted_twice() {
     assert_eq!(weir.items("images").len(), 2);
     let series = |cluster: &str| format!("weir_running_images{{cluster=\"{cluster}\",scan_status=\"complete\"}}");
     weir.until("clusters", 30, |items| (items.len() == 2 && status(items, "west")["status"] == "live").then_some(()));
-    assert_eq!((metric(&weir, &series("east")), metric(&weir, &series("west"))), (Some(2.0), Some(1.0)));
+    assert_eq!((weir.metric(&series("east")), weir.metric(&series("west"))), (Some(2.0), Some(1.0)));
+    let valid = weir.metric("weir_tls_certificate_not_after_timestamp_seconds").unwrap();
+    assert!(valid > SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64(), "{valid}");
 
     // Its cluster grows stale when the rule says so, and keeps what it had.
     let ago = weir.until("clusters", 150, |items| {
