@@ -99,6 +99,25 @@ pub struct ClusterStatus {
     pub problems: Vec<(WatchedKind, String)>,
 }
 
+#[cfg(test)]
+impl ClusterStatus {
+    /// A cluster that the server watches itself, for tests.
+    pub(crate) fn sample(name: &str, freshness: Freshness, synced_at: i64) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: ClusterSource::Local,
+            freshness,
+            synced_at,
+            first_seen: 1,
+            kubernetes_version: None,
+            agent_version: None,
+            pods: 0,
+            nodes: 0,
+            problems: Vec::new(),
+        }
+    }
+}
+
 impl Clusters {
     /// The clusters the index has, as they were heard of last. Blocks.
     ///

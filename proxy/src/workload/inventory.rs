@@ -55,15 +55,13 @@ pub struct InventoryMaker {
     resolver: Resolver,
     /// Where reading what changed in the index goes on.
     read_to: u64,
-    /// Whether an answer of the resolver was forgotten since `last` was made.
-    has_forgotten: bool,
     last: BTreeMap<String, Known>,
 }
 
 /// What was worked out of one cluster.
 #[derive(Clone, Default)]
 struct Known {
-    /// The revision of its objects.
+    /// The revision of its objects, or [`OUTDATED`] where the resolver has forgotten an answer since.
     revision: u64,
     workloads: Arc<Vec<Workload>>,
     nodes: Arc<ClusterNodes>,
@@ -75,13 +73,18 @@ const OUTDATED: u64 = u64::MAX;
 impl InventoryMaker {
     /// A maker that has made none yet.
     pub fn new(clusters: Clusters, index: Index) -> Self {
-        Self { clusters, index, resolver: Resolver::default(), read_to: 0, has_forgotten: false, last: BTreeMap::new() }
+        Self { clusters, index, resolver: Resolver::default(), read_to: 0, last: BTreeMap::new() }
     }
 
     /// Resolves every image anew for the next inventory.
     pub fn start_over(&mut self) {
         self.resolver.forget_all();
-        self.has_forgotten = true;
+        self.outdate();
+    }
+
+    /// Has every cluster worked out again, one that is being listed once it is whole.
+    fn outdate(&mut self) {
+        self.last.values_mut().for_each(|known| known.revision = OUTDATED);
     }
 
     /// The inventory at `now` (seconds since the epoch). Blocks.
@@ -95,14 +98,11 @@ impl InventoryMaker {
             Changed::These(digests) if digests.is_empty() => {}
             Changed::These(digests) => {
                 self.resolver.forget(&digests);
-                self.has_forgotten = true;
+                self.outdate();
             }
             Changed::Many => self.start_over(),
         }
-        let held = |name: &str| {
-            let revision = self.last.get(name)?.revision;
-            Some(if self.has_forgotten { OUTDATED } else { revision })
-        };
+        let held = |name: &str| self.last.get(name).map(|known| known.revision);
         let mut last = BTreeMap::new();
         for (name, groups) in self.clusters.groups(held) {
             let known = match groups {
@@ -114,7 +114,7 @@ impl InventoryMaker {
             };
             last.insert(name, known);
         }
-        (self.last, self.has_forgotten) = (last, false);
+        self.last = last;
         let clusters = self.clusters.statuses(now).into_iter().map(|status| {
             let Known { workloads, nodes, .. } = self.last.get(&status.name).cloned().unwrap_or_default();
             ClusterInventory { status, workloads, nodes }

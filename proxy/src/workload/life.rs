@@ -64,8 +64,8 @@ impl LifeKeeper {
         for ClusterInventory { status, workloads, .. } in &inventory.clusters {
             let is_live = status.freshness == Freshness::Live;
             let known = self.clusters.get(&status.name);
-            let is_same = |known: &&ClusterLife| Arc::ptr_eq(&known.workloads, workloads) && known.is_live == is_live;
-            if !all && known.is_some_and(|known| is_same(&known)) {
+            let is_same = |known: &ClusterLife| Arc::ptr_eq(&known.workloads, workloads) && known.is_live == is_live;
+            if !all && known.is_some_and(is_same) {
                 continue;
             }
             let spans = spans(known, workloads, is_live, all, index, &mut rows)?;

@@ -8,7 +8,7 @@ use weir_scanner::exception::{Exception, Kind, Rules, Scope, Target};
 use weir_scanner::finding::Severity;
 use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::Digest;
-use weir_storage::index::{ClusterSource, ContainerKind, WorkloadKey};
+use weir_storage::index::{ContainerKind, WorkloadKey};
 
 use super::catalog::Catalog;
 use super::row::{FindingParts, FindingRow, Found, ImageRow};
@@ -220,18 +220,7 @@ impl Sample {
 
 /// A cluster that the server watches itself.
 pub(in crate::report) fn cluster(name: &str) -> ClusterStatus {
-    ClusterStatus {
-        name: name.to_owned(),
-        source: ClusterSource::Local,
-        freshness: Freshness::Live,
-        synced_at: NOW,
-        first_seen: 0,
-        kubernetes_version: None,
-        agent_version: None,
-        pods: 0,
-        nodes: 0,
-        problems: Vec::new(),
-    }
+    ClusterStatus { first_seen: 0, ..ClusterStatus::sample(name, Freshness::Live, NOW) }
 }
 
 fn workload(number: usize, user: &SampleUser) -> Workload {

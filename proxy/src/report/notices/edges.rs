@@ -161,18 +161,7 @@ mod tests {
         let mut marks = WebhookMarks::new();
         let mut told = Vec::new();
         for freshness in freshness {
-            let status = |freshness| ClusterStatus {
-                name: "east".into(),
-                source: ClusterSource::Local,
-                freshness,
-                synced_at: 5,
-                first_seen: 1,
-                kubernetes_version: None,
-                agent_version: None,
-                pods: 0,
-                nodes: 0,
-                problems: Vec::new(),
-            };
+            let status = |freshness| ClusterStatus::sample("east", freshness, 5);
             let statuses: Vec<_> = freshness.iter().copied().map(status).collect();
             let edges = clusters(&statuses, settings, &marks);
             marks = after(marks, &edges);

@@ -43,6 +43,28 @@ fn list(clusters: &Clusters, name: &str) {
     }
 }
 
+/// An index of two platforms under the digest that the pod runs.
+fn multi_platform() -> ManifestPut {
+    let child = |platform: &str| ChildLink {
+        digest: Digest::of(platform.as_bytes()),
+        kind: ChildKind::Manifest,
+        platform: Some(platform.parse().unwrap()),
+        size: 1,
+        media_type: MediaType::new(MediaType::OCI_MANIFEST),
+    };
+    ManifestPut {
+        upstream: "docker.io".into(),
+        repository: Repository::parse("team/app").unwrap(),
+        digest: Digest::of(MANIFEST),
+        media_type: MediaType::new(MediaType::OCI_INDEX),
+        bytes: MANIFEST.to_vec(),
+        tag: None,
+        children: vec![child("linux/amd64"), child("linux/arm64")],
+        link_children: true,
+        now: 1,
+    }
+}
+
 /// Whether the workloads of each cluster are the very ones of before.
 fn kept(before: &Inventory, after: &Inventory) -> Vec<bool> {
     let pairs = before.clusters.iter().zip(&after.clusters);
@@ -79,32 +101,30 @@ fn only_what_changed_is_worked_out_again() {
 }
 
 #[test]
-fn what_the_index_learns_of_an_image_is_seen_where_no_cluster_changed() {
+fn what_the_index_learns_while_a_cluster_is_being_listed_is_seen_once_it_is_whole() {
+    let index = Index::in_memory();
+    let clusters = Clusters::load(&index).unwrap();
+    list(&clusters, "a");
+    let mut maker = InventoryMaker::new(clusters.clone(), index.clone());
+    let content = |inventory: &Inventory| inventory.clusters[0].workloads[0].uses[0].content.clone();
+    assert_eq!(content(&maker.make(1).unwrap()), Content::Unseen(Digest::of(MANIFEST)));
+
+    // Learned while the cluster is being listed anew, with nothing that differs.
+    clusters.begin_local("a", 2);
+    index.manifests().put(multi_platform()).unwrap();
+    assert_eq!(content(&maker.make(2).unwrap()), Content::Unseen(Digest::of(MANIFEST)));
+    list(&clusters, "a");
+    assert_eq!(content(&maker.make(3).unwrap()), Content::Unresolved(Unresolved::PlatformUnknown));
+}
+
+#[test]
+fn what_the_index_learns_of_an_image_is_seen_at_once_where_a_cluster_is_whole() {
     let index = Index::in_memory();
     let clusters = Clusters::load(&index).unwrap();
     list(&clusters, "a");
     let mut maker = InventoryMaker::new(clusters, index.clone());
-    let content = |inventory: &Inventory| inventory.clusters[0].workloads[0].uses[0].content.clone();
-    assert_eq!(content(&maker.make(1).unwrap()), Content::Unseen(Digest::of(MANIFEST)));
-
-    let child = |platform: &str| ChildLink {
-        digest: Digest::of(platform.as_bytes()),
-        kind: ChildKind::Manifest,
-        platform: Some(platform.parse().unwrap()),
-        size: 1,
-        media_type: MediaType::new(MediaType::OCI_MANIFEST),
-    };
-    let put = ManifestPut {
-        upstream: "docker.io".into(),
-        repository: Repository::parse("team/app").unwrap(),
-        digest: Digest::of(MANIFEST),
-        media_type: MediaType::new(MediaType::OCI_INDEX),
-        bytes: MANIFEST.to_vec(),
-        tag: None,
-        children: vec![child("linux/amd64"), child("linux/arm64")],
-        link_children: true,
-        now: 1,
-    };
-    index.manifests().put(put).unwrap();
-    assert_eq!(content(&maker.make(2).unwrap()), Content::Unresolved(Unresolved::PlatformUnknown));
+    maker.make(1).unwrap();
+    index.manifests().put(multi_platform()).unwrap();
+    let content = maker.make(2).unwrap().clusters[0].workloads[0].uses[0].content.clone();
+    assert_eq!(content, Content::Unresolved(Unresolved::PlatformUnknown));
 }

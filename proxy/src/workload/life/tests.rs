@@ -1,7 +1,7 @@
 //! Tests of when what runs began and ceased.
 
+use weir_storage::index::ContainerKind;
 use weir_storage::index::engine::{FaultyEngine, MemoryEngine};
-use weir_storage::index::{ClusterSource, ContainerKind};
 
 use super::*;
 use crate::workload::ClusterStatus;
@@ -44,18 +44,7 @@ fn workloads(of: &[(&str, &[&str])]) -> Arc<Vec<Workload>> {
 }
 
 fn inventory(at: i64, freshness: Freshness, workloads: &Arc<Vec<Workload>>) -> Inventory {
-    let status = ClusterStatus {
-        name: "c".to_owned(),
-        source: ClusterSource::Local,
-        freshness,
-        synced_at: at,
-        first_seen: 1,
-        kubernetes_version: None,
-        agent_version: None,
-        pods: 0,
-        nodes: 0,
-        problems: Vec::new(),
-    };
+    let status = ClusterStatus::sample("c", freshness, at);
     let cluster = ClusterInventory { status, workloads: Arc::clone(workloads), nodes: Arc::default() };
     Inventory { clusters: vec![cluster], at, ..Inventory::default() }
 }
