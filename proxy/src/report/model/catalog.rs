@@ -5,17 +5,23 @@
 //! or in a later one, since the place to go on from is noted before the index is read.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use weir_scanner::oci::Digest;
 use weir_storage::index::{Changed, CveKind, Index, IndexError};
 
+use super::finding::Found;
+use super::holders::Holders;
 use super::read::{Reader, likelihoods, read_tags};
 use super::row::ImageRow;
 use super::texts::{Package, Repository, Texts, Vulnerability};
 
 /// Repositories asked for of one digest.
 const MOST_HOLDERS: usize = 64;
+/// Of how many findings one may be of an image that was read since those of all were put together.
+const LOOSE: usize = 8;
+/// Findings that may be in any case.
+const MOST_LOOSE: usize = 50_000;
 /// Texts that may be left over from what is gone before all is read anew.
 const MOST_LEFT_OVER: usize = 200_000;
 
@@ -31,12 +37,14 @@ pub(in crate::report) struct Catalog {
     pub(super) blobs: Arc<Vec<Digest>>,
     /// Whether there is a list of exploited vulnerabilities at all.
     pub(super) knows_exploited: bool,
+    /// Made when they are asked for first.
+    holders: OnceLock<Holders>,
 }
 
 impl Catalog {
     /// Puts images in their order.
     pub(super) fn of(mut images: Vec<Arc<ImageRow>>, texts: &Texts, knows_exploited: bool) -> Self {
-        images.sort_unstable_by(|a, b| b.first_seen.cmp(&a.first_seen).then_with(|| a.digest.cmp(&b.digest)));
+        sort(&mut images, |row| row);
         Self {
             by_digest: images.iter().map(|row| (row.digest, Arc::clone(row))).collect(),
             images,
@@ -45,7 +53,14 @@ impl Catalog {
             versions: Arc::clone(&texts.versions.all),
             blobs: Arc::clone(&texts.blobs.all),
             knows_exploited,
+            holders: OnceLock::new(),
         }
+    }
+
+    /// The images that have a vulnerability, by its number.
+    pub(super) fn holders(&self, number: u32) -> impl Iterator<Item = &ImageRow> {
+        let all = self.holders.get_or_init(|| Holders::of(&self.images, self.vulnerabilities.len()));
+        all.images(number).iter().map(|at| &*self.images[*at as usize])
     }
 
     /// An image that weir has seen.
@@ -58,6 +73,15 @@ impl Catalog {
         let numbers = std::iter::once(image.config).chain(image.layers.iter().copied());
         numbers.filter_map(|number| self.blobs.get(number as usize)).copied()
     }
+}
+
+/// Puts images in their order: first seen last first, those of one moment by digest.
+pub(super) fn sort<T>(images: &mut [T], row: impl Fn(&T) -> &ImageRow) {
+    // Most are in it already.
+    images.sort_by(|a, b| {
+        let (a, b) = (row(a), row(b));
+        b.first_seen.cmp(&a.first_seen).then_with(|| a.digest.cmp(&b.digest))
+    });
 }
 
 /// How much is read at once.
@@ -101,6 +125,8 @@ pub(super) struct Keeper {
     texts_read: usize,
     /// Vulnerabilities whose likelihood was asked for.
     asked: usize,
+    /// Findings of images that were read since those of all were put together.
+    loose: usize,
 }
 
 /// The generations of the lists beside the advisories.
@@ -153,6 +179,7 @@ impl Keeper {
         keeper.read_all(index)?;
         keeper.flip();
         keeper.ask(index)?;
+        keeper.pack();
         Ok(keeper)
     }
 
@@ -186,11 +213,31 @@ impl Keeper {
         }
         self.flip();
         self.ask(index)?;
+        if effort == Effort::Some && self.loose > MOST_LOOSE.max(self.findings() / LOOSE) {
+            self.pack();
+        }
         Ok(if self.pending.is_empty() { Step::Done } else { Step::More })
     }
 
     fn left_over(&self) -> usize {
         self.texts.count().saturating_sub(2 * self.texts_read)
+    }
+
+    /// All findings.
+    fn findings(&self) -> usize {
+        self.images.values().map(|row| row.findings().len()).sum()
+    }
+
+    /// Puts the findings of all images one behind the other, in the order in which they are gone through.
+    fn pack(&mut self) {
+        let mut rows: Vec<&mut Arc<ImageRow>> = self.images.values_mut().collect();
+        sort(&mut rows, |row| row);
+        let found: Vec<&Found> = rows.iter().filter_map(|row| row.found.as_ref()).collect();
+        let mut packed = Found::pack(&found).into_iter();
+        for row in rows.into_iter().filter(|row| row.found.is_some()) {
+            *row = Arc::new(ImageRow { found: packed.next(), ..ImageRow::clone(row) });
+        }
+        (self.loose, self.has_changed) = (0, true);
     }
 
     fn read_all(&mut self, index: &Index) -> Result<(), IndexError> {
@@ -215,6 +262,7 @@ impl Keeper {
             let before = match row {
                 Some(row) => {
                     repositories.extend(&row.repositories);
+                    self.loose += row.findings().len();
                     self.images.insert(*digest, Arc::new(row))
                 }
                 None => self.images.remove(digest),
@@ -277,9 +325,10 @@ impl Keeper {
         }
         let all = &self.texts.vulnerabilities.all;
         for row in self.images.values_mut() {
-            if row.findings().iter().any(|finding| changed.contains(&finding.vulnerability)) {
+            if row.findings().heads.iter().any(|head| changed.contains(&head.vulnerability())) {
                 let is_exploited = |number: u32| all[number as usize].is_exploited;
                 let found = row.found.as_ref().map(|found| found.exploited(is_exploited));
+                self.loose += row.findings().len();
                 *row = Arc::new(ImageRow { found, ..ImageRow::clone(row) });
             }
         }

@@ -1,6 +1,10 @@
 //! Counts distinct things by their numbers, without forgetting between one count and the next.
 
-use super::row::{FindingRow, Tally, Worst};
+use weir_scanner::finding::Severity;
+use weir_scanner::verdict::SeverityCounts;
+
+use super::kinds::Kinds;
+use crate::report::shape::Counts;
 
 /// Counts distinct numbers of one kind.
 pub(super) struct Distinct {
@@ -29,45 +33,79 @@ impl Distinct {
     }
 }
 
-/// Counts distinct vulnerabilities, each as its worst finding.
-pub(super) struct Vulnerabilities {
-    distinct: Distinct,
-    worst: Vec<Worst>,
-    met: Vec<u32>,
+/// What distinct vulnerabilities come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// By rank: of no kind, then by severity, each as its worst finding.
+    ranks: [u64; Severity::ALL.len() + 1],
+    pub(super) fixable: u64,
+    pub(super) exploited: u64,
 }
+
+impl Tally {
+    /// Counts one vulnerability, whose findings are of these kinds. One of no kind counts nowhere.
+    pub(super) fn count(&mut self, kinds: Kinds) {
+        self.ranks[kinds.rank().min(Severity::ALL.len())] += 1;
+        self.fixable += u64::from(kinds.is_fixable());
+        self.exploited += u64::from(kinds.is_exploited());
+    }
+
+    /// Whether no vulnerability was counted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ranks[1..].iter().all(|count| *count == 0)
+    }
+
+    /// How many have this worst severity.
+    pub(super) const fn of(&self, severity: Severity) -> u64 {
+        self.ranks[severity as usize + 1]
+    }
+
+    pub(super) fn severities(&self) -> SeverityCounts {
+        let mut counts = SeverityCounts::default();
+        Severity::ALL.into_iter().for_each(|severity| counts.add(severity, self.of(severity)));
+        counts
+    }
+}
+
+impl From<Tally> for Counts {
+    fn from(tally: Tally) -> Self {
+        Self { vulnerabilities: tally.severities(), fixable: tally.fixable, known_exploited: tally.exploited }
+    }
+}
+
+/// Of which kinds the findings of each vulnerability are, by its number.
+pub(super) struct Vulnerabilities(Vec<Kinds>);
 
 impl Vulnerabilities {
     /// Of numbers below `numbers`.
     pub(super) fn new(numbers: usize) -> Self {
-        let none = Worst { severity: weir_scanner::finding::Severity::Unknown, is_fixable: false, is_exploited: false };
-        Self { distinct: Distinct::new(numbers), worst: vec![none; numbers], met: Vec::new() }
+        Self(vec![Kinds::NONE; numbers])
     }
 
-    pub(super) fn count(&mut self, row: &FindingRow) {
-        let worst = &mut self.worst[row.vulnerability as usize];
-        if self.distinct.is_new(row.vulnerability) {
-            self.met.push(row.vulnerability);
-            *worst = Worst::from(row);
-        } else {
-            *worst = worst.and(row);
-        }
+    /// Adds a finding of a vulnerability, of this kind as far as it is meant.
+    pub(super) fn add(&mut self, number: u32, kind: Kinds) {
+        self.0[number as usize] |= kind;
     }
 
-    /// What was counted; the next count begins.
-    pub(super) fn finish(&mut self) -> Tally {
-        let tally = self.tally();
-        self.distinct.begin();
-        tally
+    /// Those of which any finding was meant.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, Kinds)> {
+        (0..).zip(self.0.iter().copied()).filter(|(_, kinds)| !kinds.is_none())
     }
 
-    /// What was counted, and what goes on telling vulnerabilities that were not among it.
-    pub(super) fn end(mut self) -> (Tally, Distinct) {
-        (self.tally(), self.distinct)
+    /// Whether any finding of a vulnerability was meant.
+    pub(super) fn has(&self, number: u32) -> bool {
+        !self.0[number as usize].is_none()
     }
 
-    fn tally(&mut self) -> Tally {
+    /// The kinds of a vulnerability's findings, which it forgets.
+    pub(super) fn take(&mut self, number: u32) -> Kinds {
+        std::mem::take(&mut self.0[number as usize])
+    }
+
+    /// What all come to.
+    pub(super) fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        self.met.drain(..).for_each(|number| tally.count(self.worst[number as usize]));
+        self.0.iter().for_each(|kinds| tally.count(*kinds));
         tally
     }
 }

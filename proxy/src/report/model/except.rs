@@ -9,7 +9,9 @@ use std::sync::Arc;
 use weir_scanner::exception::{Exception, Place, Rules, Subject};
 
 use super::Model;
-use super::row::{FindingRow, ImageRow};
+use super::finding::FindingRow;
+use super::kinds::Kinds;
+use super::row::ImageRow;
 
 /// Where a decision holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub(super) struct Decisions {
     pub(super) findings: Vec<(u32, Hold)>,
     /// By the position of the repository in the image's row.
     pub(super) repositories: Vec<Option<Hold>>,
+    /// The kinds of those findings of which nothing is said.
+    pub(super) others: Kinds,
 }
 
 impl Decisions {
@@ -144,16 +148,20 @@ impl Asked {
         let repositories = names.iter().map(|name| {
             Hold::ask(&places, |place| rules.of_repository(&[*name], &row.digest, place, model.now).is_some())
         });
-        let mut decisions = Decisions { findings: Vec::new(), repositories: repositories.collect() };
-        if self.is_of_vulnerabilities {
-            for (position, finding) in row.findings().iter().enumerate() {
-                if finding.is_covered() || !self.vulnerabilities[finding.vulnerability as usize] {
-                    continue;
-                }
-                let hold = model.about(row, finding, &names, |subject| {
+        let repositories = repositories.collect();
+        let mut decisions = Decisions { findings: Vec::new(), repositories, others: Kinds::NONE };
+        let findings = row.findings();
+        for (position, head) in (0_u32..).zip(findings.heads) {
+            let number = head.vulnerability() as usize;
+            let is_asked = self.is_of_vulnerabilities && self.vulnerabilities[number] && !head.kind().is_none();
+            let ask = || {
+                model.about(row, &findings.row(position as usize), &names, |subject| {
                     Hold::ask(&places, |place| rules.of_finding(subject, place, model.now).is_some())
-                });
-                decisions.findings.extend(hold.map(|hold| (position as u32, hold)));
+                })
+            };
+            match is_asked.then(ask).flatten() {
+                Some(hold) => decisions.findings.push((position, hold)),
+                None => decisions.others |= head.kind(),
             }
         }
         (!decisions.is_empty()).then_some(decisions)
@@ -173,7 +181,7 @@ impl Model {
         ask(&Subject {
             names: &names,
             package: &self.catalog.packages[finding.package as usize].purl,
-            fixable: finding.is_fixable(),
+            fixable: finding.kind.is_fixable(),
             image: &row.digest,
             repositories,
         })
@@ -185,7 +193,7 @@ impl Model {
             let Some(decisions) = decisions else { continue };
             let row = &self.images[number].row;
             let names: Vec<&str> = row.repositories.iter().map(|number| self.repository_name(*number)).collect();
-            let found = row.findings().iter().filter(|finding| !finding.is_covered()).count() as u64;
+            let found = row.findings().counting().count() as u64;
             for (position, user) in self.users_of(number as u32).iter().enumerate() {
                 let place = self.rule_place(*user);
                 if let Some(whole) = self.rules.of_repository(&names, &row.digest, Some(&place), self.now) {
@@ -193,8 +201,8 @@ impl Model {
                     continue;
                 }
                 for (at, _) in decisions.findings.iter().filter(|(_, hold)| hold.holds_at(position)) {
-                    let finding = &row.findings()[*at as usize];
-                    self.about(row, finding, &names, |subject| {
+                    let finding = row.findings().row(*at as usize);
+                    self.about(row, &finding, &names, |subject| {
                         if let Some(exception) = self.rules.of_finding(subject, Some(&place), self.now) {
                             tell(exception, 1);
                         }

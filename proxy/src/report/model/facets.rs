@@ -10,8 +10,8 @@ use weir_scanner::image::ScanStatus;
 
 use super::Model;
 use super::count::Distinct;
+use super::kinds::Kinds;
 use super::names::{LabelValues, Names};
-use super::row::{Presence, presence};
 use super::search::Found;
 use super::select::{Question, Selection};
 use crate::report::filter::{Choice, Filter, ImageFacts, ImageStatus, WorkloadFilter};
@@ -91,8 +91,8 @@ impl Model {
         let rests = rests.each_ref().map(|rest| self.select_once(rest, &found, &mut selections));
         let open = self.select_once(&open, &found, &mut selections);
         let open = selections[open].images.iter();
-        let images: Vec<(ImageFacts, Presence)> =
-            open.map(|selected| (self.facts(selected.number), selected.presence)).collect();
+        let images: Vec<(ImageFacts, Kinds)> =
+            open.map(|selected| (self.facts(selected.number), selected.kinds)).collect();
         let mut facets: Vec<Facet> = Vec::new();
         for (kind, at) in OfWorkloads::ALL.into_iter().zip(rests) {
             let (parameter, values) = (kind.parameter(), self.of_workloads(kind, &numbers, filter, &selections[at]));
@@ -227,16 +227,16 @@ fn most_common(mut values: Vec<FacetValue>, most: usize) -> Vec<FacetValue> {
 }
 
 /// The kinds of findings that a filter means.
-fn mask(filter: &Filter) -> Presence {
+fn mask(filter: &Filter) -> Kinds {
     let severity = |severity| filter.severities.is_empty() || filter.severities.contains(&severity);
-    presence(severity, |is| filter.fixable.takes(is), |is| filter.known_exploited.takes(is))
+    Kinds::taken(severity, |is| filter.fixable.takes(is), |is| filter.known_exploited.takes(is))
 }
 
-fn has_findings(filter: &Filter, kinds: Presence) -> bool {
-    !filter.is_of_findings() || kinds & mask(filter) != 0
+fn has_findings(filter: &Filter, kinds: Kinds) -> bool {
+    !filter.is_of_findings() || !(kinds & mask(filter)).is_none()
 }
 
-fn of_facts(filter: &Filter, images: &[(ImageFacts, Presence)]) -> [Facet; 2] {
+fn of_facts(filter: &Filter, images: &[(ImageFacts, Kinds)]) -> [Facet; 2] {
     let (mut by_status, mut by_scan): (BTreeMap<_, u64>, BTreeMap<_, u64>) = Default::default();
     for (facts, _) in images.iter().filter(|(_, kinds)| has_findings(filter, *kinds)) {
         if filter.scan_statuses.is_empty() || filter.scan_statuses.contains(&facts.scan_status) {
@@ -262,14 +262,14 @@ fn of_facts(filter: &Filter, images: &[(ImageFacts, Presence)]) -> [Facet; 2] {
     ]
 }
 
-fn of_findings(filter: &Filter, images: &[(ImageFacts, Presence)]) -> [Facet; 3] {
+fn of_findings(filter: &Filter, images: &[(ImageFacts, Kinds)]) -> [Facet; 3] {
     let facts_only =
         Filter { statuses: filter.statuses.clone(), scan_statuses: filter.scan_statuses.clone(), ..Filter::default() };
-    let kinds: Vec<Presence> =
+    let kinds: Vec<Kinds> =
         images.iter().filter(|(facts, _)| facts_only.takes_facts(facts)).map(|(_, kinds)| *kinds).collect();
     let count = |filter: &Filter| {
         let mask = mask(filter);
-        kinds.iter().filter(|kinds| **kinds & mask != 0).count() as u64
+        kinds.iter().filter(|kinds| !(**kinds & mask).is_none()).count() as u64
     };
     let severities = Severity::ALL.map(|severity| FacetValue {
         value: severity.name().to_owned(),

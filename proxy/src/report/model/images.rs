@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use weir_scanner::oci::Digest;
 
 use super::Model;
+use super::count::Tally;
 use super::cursor::{Entry, Listed, Numbers, Page, Sort, cut};
 use super::repositories::severities;
-use super::row::{ImageRow, Tally};
+use super::row::ImageRow;
 use super::select::{Question, Selected, Selection};
 use crate::clock::rfc3339;
 use crate::report::filter::{Except, Filter};
@@ -92,7 +93,7 @@ impl Model {
             last_pulled: row.last_pulled.map(rfc3339),
             last_run: image.last_run.map(rfc3339),
             matched_at: row.matched_at.map(rfc3339),
-            vulnerabilities: tally.map(|tally| tally.severities),
+            vulnerabilities: tally.map(|tally| tally.severities()),
             fixable: tally.map(|tally| tally.fixable),
             known_exploited: tally.map(|tally| tally.exploited),
             exception: self.whole_exception(selection, selected, &names),

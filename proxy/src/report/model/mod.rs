@@ -10,10 +10,15 @@ mod cursor;
 mod digests;
 mod except;
 mod facets;
+mod finding;
 #[cfg(test)]
 mod following;
+mod holders;
 mod images;
+mod kinds;
 mod names;
+#[cfg(test)]
+mod orders;
 mod preview;
 #[cfg(test)]
 mod properties;
@@ -25,6 +30,7 @@ pub(in crate::report) mod sample;
 mod search;
 mod select;
 mod shared;
+mod sieve;
 mod statistics;
 mod texts;
 mod vulnerabilities;
@@ -143,7 +149,7 @@ impl Model {
             model.places.extend((0..cluster.workloads.len()).map(|index| (at, index)));
         }
         let mut rows: Vec<Arc<ImageRow>> = model.catalog.images.iter().cloned().chain(unseen).collect();
-        rows.sort_by(|a, b| b.first_seen.cmp(&a.first_seen).then_with(|| a.digest.cmp(&b.digest)));
+        catalog::sort(&mut rows, |row| row);
         for row in rows {
             let running = model.view.images.get(&row.digest);
             let start = model.users.len();

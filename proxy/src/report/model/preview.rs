@@ -7,7 +7,7 @@ use weir_scanner::exception::{Exception, Kind, Rules, Target};
 
 use super::Model;
 use super::except::{Asked, Decisions, Hold};
-use super::row::FindingRow;
+use super::finding::FindingRow;
 use crate::report::exceptions::warning;
 use crate::report::shape::{Preview, PreviewExample};
 
@@ -30,7 +30,7 @@ impl Model {
             preview.findings += covered.len() as u64;
             seen.repositories.extend(&self.image(number).row.repositories);
             let first = covered.first().filter(|_| exception.target == Target::Vulnerability);
-            examples.insert((Reverse(workloads), number), self.example(number, first.copied()));
+            examples.insert((Reverse(workloads), number), self.example(number, first));
             if examples.len() > EXAMPLES {
                 examples.pop_last();
             }
@@ -57,12 +57,12 @@ impl Model {
     }
 
     /// The findings of an image that are covered somewhere, and at how many workloads any is.
-    fn covered(&self, number: u32, decisions: &Decisions, seen: &mut Seen) -> (Vec<&FindingRow>, u64) {
-        let rows: &[FindingRow] = self.image(number).row.findings();
-        let own = decisions.findings.iter().map(|(position, _)| &rows[*position as usize]);
+    fn covered(&self, number: u32, decisions: &Decisions, seen: &mut Seen) -> (Vec<FindingRow>, u64) {
+        let findings = self.image(number).row.findings();
+        let own = decisions.findings.iter().map(|(position, _)| findings.row(*position as usize));
         let is_whole = decisions.repositories.iter().any(Option::is_some);
-        let all = rows.iter().filter(|row| is_whole && !row.is_covered());
-        let covered: Vec<&FindingRow> = if is_whole { all.collect() } else { own.collect() };
+        let all = findings.counting().map(|(_, row)| row);
+        let covered: Vec<FindingRow> = if is_whole { all.collect() } else { own.collect() };
         seen.vulnerabilities.extend(covered.iter().map(|row| row.vulnerability));
         let holds: Vec<&Hold> =
             decisions.findings.iter().map(|(_, hold)| hold).chain(decisions.repositories.iter().flatten()).collect();

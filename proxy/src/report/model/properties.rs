@@ -208,7 +208,7 @@ impl<'a> Meaning<'a> {
 }
 
 /// Every item of a list, page by page.
-fn all<T>(limit: usize, list: impl Fn(&Page) -> Listed<T>) -> Vec<T> {
+pub(super) fn all<T>(limit: usize, list: impl Fn(&Page) -> Listed<T>) -> Vec<T> {
     let (mut items, mut page) = (Vec::new(), Page { limit, ..Page::default() });
     loop {
         let listed = list(&page);
@@ -389,7 +389,7 @@ fn scope() -> impl Strategy<Value = Scope> {
     })
 }
 
-fn sample() -> impl Strategy<Value = Sample> {
+pub(super) fn sample() -> impl Strategy<Value = Sample> {
     let exceptions = prop::collection::vec((prop::option::weighted(0.7, 0..6_usize), 0..3_usize, scope()), 0..4);
     let exploited = prop::collection::btree_set(0..6_usize, 0..3);
     (prop::collection::vec(image(), 1..6), prop::collection::vec(user(), 0..6), exceptions, exploited).prop_map(
@@ -409,7 +409,7 @@ fn sample() -> impl Strategy<Value = Sample> {
 }
 
 /// A query of the grammar.
-fn query() -> impl Strategy<Value = String> {
+pub(super) fn query() -> impl Strategy<Value = String> {
     let values = vec![
         "cluster=cluster-000",
         "cluster=cluster-001",

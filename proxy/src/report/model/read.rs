@@ -11,7 +11,8 @@ use weir_scanner::image::ScanStatus;
 use weir_scanner::oci::{Digest, Repository as RepositoryName};
 use weir_storage::index::{FindingsBrief, ImageRecord, Index, IndexError};
 
-use super::row::{FindingParts, FindingRow, Found, ImageRow};
+use super::finding::{FindingParts, Found};
+use super::row::ImageRow;
 use super::texts::{Package, Texts, Vulnerability};
 
 /// Threads that read.
@@ -114,7 +115,7 @@ impl<'a> Reader<'a> {
         // What one text of this image leads to is looked up once; a vulnerability again where another package's has other names.
         let mut vulnerabilities: Vec<Option<LookedUp<'_>>> = vec![None; brief.texts()];
         let mut packages: Vec<Option<u32>> = vec![None; brief.texts()];
-        let rows = brief.findings.iter().map(|finding| {
+        let parts = brief.findings.iter().map(|finding| {
             let looked_up = &mut vulnerabilities[finding.id as usize];
             let (vulnerability, is_exploited) = match looked_up {
                 Some(before) if *before.aliases == *finding.aliases => before.known,
@@ -133,7 +134,7 @@ impl<'a> Reader<'a> {
                 let version = brief.text(version);
                 texts.versions.number(version, || version.into())
             });
-            FindingRow::from(FindingParts {
+            FindingParts {
                 vulnerability,
                 package,
                 fixed,
@@ -144,11 +145,11 @@ impl<'a> Reader<'a> {
                 is_fixable: finding.is_fixable,
                 is_covered: finding.is_covered,
                 is_exploited,
-            })
+            }
         });
-        let rows = rows.collect();
+        let parts = parts.collect();
         drop(texts);
-        Some(Found::new(rows))
+        Some(Found::new(parts))
     }
 
     /// The number of a vulnerability, and whether it is exploited. Names that are new to it are added.

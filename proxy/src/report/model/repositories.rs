@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Model;
-use super::count::{Distinct, Vulnerabilities};
+use super::count::{Distinct, Tally, Vulnerabilities};
 use super::cursor::{Entry, Listed, Numbers, Page, Sort, cut};
-use super::row::Tally;
 use super::select::{Pair, Question, Selected, Selection};
 use crate::clock::rfc3339;
 use crate::report::filter::Filter;
@@ -59,21 +58,30 @@ impl<'s, 'm> Counter<'s, 'm> {
         }
     }
 
-    fn count(&mut self, member: &mut Member<'_>) {
+    fn count_workloads(&mut self, member: &mut Member<'_>) {
         self.workloads.begin();
-        let (mut is_judged, mut oldest) = (false, None::<u32>);
+        let users = member.images.iter().flat_map(|(selected, _)| self.selection.relevant(selected));
+        member.running_resources = users.filter(|user| self.workloads.is_new(*user)).count() as u64;
+    }
+
+    fn count_findings(&mut self, member: &mut Member<'_>) {
+        let (mut is_judged, mut oldest) = (false, u32::MAX);
         for (selected, pair) in &member.images {
             is_judged |= self.selection.model().image(selected.number).row.found.is_some();
-            self.selection.each_of(selected, pair, |_, row| {
-                self.vulnerabilities.count(row);
-                oldest = Some(oldest.map_or(row.first_seen, |oldest| oldest.min(row.first_seen)));
+            let first_seen = self.selection.findings(selected).first_seen;
+            self.selection.each_kind_of(selected, pair, |at, vulnerability, kind| {
+                self.vulnerabilities.add(vulnerability, kind);
+                oldest = oldest.min(if kind.is_none() { u32::MAX } else { first_seen[at] });
             });
-            let users = self.selection.relevant(selected);
-            member.running_resources += users.filter(|user| self.workloads.is_new(*user)).count() as u64;
         }
-        let tally = self.vulnerabilities.finish();
+        // What was just gone through is at hand: each vulnerability is counted where it is met first.
+        let mut tally = Tally::default();
+        for (selected, _) in &member.images {
+            let heads = self.selection.findings(selected).heads.iter();
+            heads.for_each(|head| tally.count(self.vulnerabilities.take(head.vulnerability())));
+        }
         member.tally = is_judged.then_some(tally);
-        member.oldest = oldest;
+        member.oldest = Some(oldest).filter(|_| !tally.is_empty());
     }
 }
 
@@ -100,8 +108,7 @@ fn key(sort: Sort<'_>, member: &Member<'_>) -> Numbers {
 
 /// The counts of a tally, those of the worst severity first.
 pub(super) fn severities(tally: &Tally) -> [i64; 6] {
-    weir_scanner::finding::Severity::ALL
-        .map(|severity| i64::try_from(tally.severities.of(severity)).unwrap_or(i64::MAX))
+    weir_scanner::finding::Severity::ALL.map(|severity| i64::try_from(tally.of(severity)).unwrap_or(i64::MAX))
 }
 
 impl Model {
@@ -118,7 +125,17 @@ impl Model {
         let selection = Selection::new(Question::new(self, filter));
         let mut members = members(&selection);
         let mut counter = Counter::new(&selection);
-        members.iter_mut().for_each(|member| counter.count(member));
+        // What an order does not ask for is counted of what is shown alone.
+        let is_by_workloads = sort.name == "running_resources";
+        let is_by_findings = !is_by_workloads && !["name", "images"].contains(&sort.name);
+        for member in &mut members {
+            if is_by_findings {
+                counter.count_findings(member);
+            }
+            if is_by_workloads {
+                counter.count_workloads(member);
+            }
+        }
         let entry = |(at, member): (usize, &Member<'_>)| Entry {
             numbers: key(sort, member),
             id: self.repository_name(member.number).as_bytes(),
@@ -126,7 +143,17 @@ impl Model {
         };
         let entries = members.iter().enumerate().map(entry).collect();
         let (positions, next_cursor, total) = cut(page, entries, sort.name == "name" && sort.descends)?;
-        let items = positions.into_iter().map(|at| self.repository_item(&selection, &members[at])).collect();
+        let items = positions.into_iter().map(|at| {
+            let member = &mut members[at];
+            if !is_by_findings {
+                counter.count_findings(member);
+            }
+            if !is_by_workloads {
+                counter.count_workloads(member);
+            }
+            self.repository_item(&selection, member)
+        });
+        let items = items.collect();
         Ok(Listed { items, next_cursor, total })
     }
 
@@ -140,7 +167,9 @@ impl Model {
         let selection = Selection::new(Question::new(self, &filter));
         let member = members(&selection).into_iter().find(|member| member.number == number);
         let mut member = member.unwrap_or(Member { number, ..Member::default() });
-        Counter::new(&selection).count(&mut member);
+        let mut counter = Counter::new(&selection);
+        counter.count_findings(&mut member);
+        counter.count_workloads(&mut member);
         Some(self.repository_item(&selection, &member))
     }
 

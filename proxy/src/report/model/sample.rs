@@ -11,7 +11,8 @@ use weir_scanner::oci::Digest;
 use weir_storage::index::{ContainerKind, WorkloadKey};
 
 use super::catalog::Catalog;
-use super::row::{FindingParts, FindingRow, Found, ImageRow};
+use super::finding::{FindingParts, Found};
+use super::row::ImageRow;
 use super::texts::{Package, Repository, Texts, Vulnerability};
 use super::{Model, ModelParts, Settings};
 use crate::report::fleet::{FleetView, Known, RunningImage, running_images};
@@ -140,12 +141,12 @@ impl Sample {
 
     fn row(&self, texts: &mut Texts, number: usize, image: &SampleImage) -> ImageRow {
         let found = image.findings.as_ref().map(|findings| {
-            let rows = findings.iter().map(|finding| {
+            let parts = findings.iter().map(|finding| {
                 let (name, package) = (id(finding.vulnerability), purl(finding.package));
                 let is_exploited = self.exploited.contains(&finding.vulnerability);
                 let alias = format!("GHSA-{:04}", finding.vulnerability).into();
                 let known = Vulnerability { is_exploited, ..Vulnerability::new(&name, vec![alias], "a hole") };
-                FindingRow::from(FindingParts {
+                FindingParts {
                     vulnerability: texts.vulnerabilities.number(&*name, || Arc::new(known)),
                     package: texts.packages.number(&*package, || Arc::new(Package::new(&package))),
                     fixed: finding.fixable.then(|| texts.versions.number("2.0", || "2.0".into())),
@@ -156,9 +157,9 @@ impl Sample {
                     is_fixable: finding.fixable,
                     is_covered: finding.covered,
                     is_exploited,
-                })
+                }
             });
-            Found::new(rows.collect())
+            Found::new(parts.collect())
         });
         ImageRow {
             digest: digest(number),

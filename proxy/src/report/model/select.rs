@@ -7,13 +7,14 @@
 //! searched for. It is listed if it is meant under any, with every finding that is meant under any.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::except::{Decisions, Hold};
-use super::row::{FindingRow, Presence, Tally, presence, span, tally};
+use super::count::Tally;
+use super::finding::{FindingRow, Findings, tally};
+use super::kinds::Kinds;
 use super::search::Found;
+use super::sieve::Sieve;
 use super::{Image, Model};
 use crate::report::filter::{Except, Filter, LayerChoice};
 
@@ -22,14 +23,14 @@ pub(super) struct Question<'m> {
     pub(super) model: &'m Model,
     pub(super) filter: &'m Filter,
     /// The kinds of findings that are meant.
-    mask: Presence,
+    mask: Kinds,
     /// Which workloads are meant, by their numbers; `None` for all.
     workloads: Option<Vec<bool>>,
     /// Which repositories are meant, by their numbers; `None` for all.
     repositories: Option<Vec<bool>>,
     found: Option<Arc<Found>>,
     /// The numbers of the layers that are meant.
-    layers: Option<HashSet<u32>>,
+    pub(super) layers: Option<HashSet<u32>>,
 }
 
 /// An image under one of its repositories.
@@ -38,9 +39,9 @@ pub(super) struct Pair {
     /// `None` for an image without a name.
     pub(super) repository: Option<u32>,
     /// Whether what is searched for is in its name, so that every finding is meant as far as that goes.
-    any_text: bool,
+    pub(super) any_text: bool,
     /// Whether the repository is excepted and that is asked for, so that every finding is meant as far as that goes.
-    any_state: bool,
+    pub(super) any_state: bool,
 }
 
 /// An image that is meant.
@@ -50,7 +51,9 @@ pub(super) struct Selected {
     /// Where its repositories are among the selection's.
     pairs: Range<usize>,
     /// The kinds of its findings that would be meant if any kind was.
-    pub(super) presence: Presence,
+    pub(super) kinds: Kinds,
+    /// Which of its findings the text is in, where one is searched for.
+    text: Option<Box<[u64]>>,
 }
 
 /// The images that are meant.
@@ -82,7 +85,7 @@ impl<'m> Question<'m> {
             let all = model.catalog.blobs.iter().enumerate();
             all.filter(|(_, digest)| is_meant(**digest)).filter_map(|(number, _)| u32::try_from(number).ok()).collect()
         });
-        Self { model, filter, mask: presence(severity, fixable, exploited), workloads, repositories, found, layers }
+        Self { model, filter, mask: Kinds::taken(severity, fixable, exploited), workloads, repositories, found, layers }
     }
 
     /// The same of those workloads alone for which `is_meant` holds.
@@ -123,22 +126,24 @@ impl<'m> Question<'m> {
         {
             return None;
         }
-        let sieve = Sieve::new(self, number);
+        let found = self.found.as_ref();
+        let text = found.map(|found| found.bits(&self.model.image(number).row.findings()));
+        let sieve = Sieve::new(self, number, text.as_deref());
         let start = pairs.len();
-        let mut presence = 0;
+        let mut kinds = Kinds::NONE;
         self.each_pair(number, &sieve, |pair| {
-            let kinds = sieve.presence(&pair);
+            let own = sieve.kinds(&pair);
             let is_listed = if self.filter.is_of_findings() {
-                kinds & self.mask != 0
+                !(own & self.mask).is_none()
             } else {
-                kinds != 0 || pair.any_text && (pair.any_state || self.filter.except != Except::Excepted)
+                !own.is_none() || pair.any_text && (pair.any_state || self.filter.except != Except::Excepted)
             };
             if is_listed {
-                presence |= kinds;
+                kinds |= own;
                 pairs.push(pair);
             }
         });
-        (pairs.len() > start).then_some(Selected { number, pairs: start..pairs.len(), presence })
+        (pairs.len() > start).then_some(Selected { number, pairs: start..pairs.len(), kinds, text })
     }
 
     /// Whether an image is meant.
@@ -191,25 +196,45 @@ impl<'m> Selection<'m> {
         self.question.model
     }
 
+    fn sieve<'s>(&'s self, selected: &'s Selected) -> Sieve<'s, 'm> {
+        Sieve::new(&self.question, selected.number, selected.text.as_deref())
+    }
+
+    /// All that is found in an image, whether or not it is meant.
+    pub(super) fn findings(&self, selected: &Selected) -> Findings<'m> {
+        self.model().image(selected.number).row.findings()
+    }
+
     /// The repositories under which an image is meant.
     pub(super) fn pairs(&self, selected: &Selected) -> &[Pair] {
         &self.pairs[selected.pairs.clone()]
     }
 
+    /// Tells the findings of an image, in their order: their positions, the numbers of their vulnerabilities, and their kinds as far as
+    /// they are meant. Of those that are not, some are told, as of no kind.
+    pub(super) fn each_kind(&self, selected: &Selected, tell: impl FnMut(usize, u32, Kinds)) {
+        self.sieve(selected).each(self.pairs(selected), self.question.mask, tell);
+    }
+
+    /// The same as far as they are meant under one of its repositories.
+    pub(super) fn each_kind_of(&self, selected: &Selected, pair: &Pair, tell: impl FnMut(usize, u32, Kinds)) {
+        self.sieve(selected).each(&[*pair], self.question.mask, tell);
+    }
+
     /// Tells the findings of an image that are meant, with their positions.
-    pub(super) fn each(&self, selected: &Selected, tell: impl FnMut(usize, &'m FindingRow)) {
-        Sieve::new(&self.question, selected.number).each(self.pairs(selected), self.question.mask, tell);
+    pub(super) fn each(&self, selected: &Selected, tell: impl FnMut(usize, FindingRow)) {
+        self.each_within(selected, 0..self.findings(selected).len(), tell);
     }
 
     /// The same of the findings at some positions.
-    pub(super) fn each_within(&self, selected: &Selected, span: Range<usize>, tell: impl FnMut(usize, &'m FindingRow)) {
-        let sieve = Sieve { span, ..Sieve::new(&self.question, selected.number) };
-        sieve.each(self.pairs(selected), self.question.mask, tell);
-    }
-
-    /// Tells those that are meant under one of its repositories.
-    pub(super) fn each_of(&self, selected: &Selected, pair: &Pair, tell: impl FnMut(usize, &'m FindingRow)) {
-        Sieve::new(&self.question, selected.number).each(&[*pair], self.question.mask, tell);
+    pub(super) fn each_within(&self, selected: &Selected, span: Range<usize>, mut tell: impl FnMut(usize, FindingRow)) {
+        let sieve = self.sieve(selected).within(span);
+        let findings = sieve.findings;
+        sieve.each(self.pairs(selected), self.question.mask, |at, _, kind| {
+            if !kind.is_none() {
+                tell(at, findings.row(at));
+            }
+        });
     }
 
     /// Whether a vulnerability of an image is meant under one of its repositories, where it is meant under any.
@@ -217,153 +242,29 @@ impl<'m> Selection<'m> {
         if self.pairs(selected).len() == 1 {
             return true;
         }
-        let rows = self.model().image(selected.number).row.findings();
-        let sieve = Sieve { span: span(rows, vulnerability), ..Sieve::new(&self.question, selected.number) };
-        sieve.try_each(&[*pair], self.question.mask, |_, _| ControlFlow::Break(())).is_break()
+        let findings = self.findings(selected);
+        let sieve = self.sieve(selected).within(findings.span(vulnerability));
+        let mut has = false;
+        sieve.each(&[*pair], self.question.mask, |_, _, kind| has |= !kind.is_none());
+        has
     }
 
     /// The distinct vulnerabilities of an image that are meant; `None` where it was not read and matched.
     pub(super) fn tally(&self, selected: &Selected) -> Option<Tally> {
         let found = self.model().image(selected.number).row.found.as_ref()?;
-        let sieve = Sieve::new(&self.question, selected.number);
+        let sieve = self.sieve(selected);
         let pairs = self.pairs(selected);
-        if sieve.is_open(pairs) && found.sums.presence & !self.question.mask == 0 {
+        if sieve.is_open(pairs) && found.sums.kinds & self.question.mask == found.sums.kinds {
             return Some(found.sums.tally);
         }
-        let mut rows = Vec::new();
-        sieve.each(pairs, self.question.mask, |_, row| rows.push(*row));
-        Some(tally(rows.iter()))
+        let mut meant = Vec::with_capacity(sieve.findings.len());
+        sieve.each(pairs, self.question.mask, |_, vulnerability, kind| meant.push((vulnerability, kind)));
+        Some(tally(meant.into_iter()))
     }
 
     /// The workloads that run an image and are meant.
     pub(super) fn relevant(&self, selected: &Selected) -> impl Iterator<Item = u32> {
         let users = self.model().users_of(selected.number);
         self.question.relevant(selected.number).map(|position| users[position])
-    }
-}
-
-/// What of one image's findings is meant.
-struct Sieve<'q, 'm> {
-    rows: &'m [FindingRow],
-    /// The positions of those that are looked at.
-    span: Range<usize>,
-    known: Presence,
-    except: Except,
-    found: Option<&'q Found>,
-    decisions: Option<&'q Decisions>,
-    /// The positions of the workloads that are meant, where decisions are there.
-    relevant: Vec<usize>,
-    /// The positions of the layers that are meant.
-    layers: Option<Vec<bool>>,
-}
-
-impl<'q, 'm> Sieve<'q, 'm> {
-    fn new(question: &'q Question<'m>, number: u32) -> Self {
-        let row = &question.model.image(number).row;
-        let decisions = question.model.decided[number as usize].as_deref();
-        let relevant = if decisions.is_some() { question.relevant(number).collect() } else { Vec::new() };
-        let layers = question.layers.as_ref();
-        Self {
-            rows: row.findings(),
-            span: 0..row.findings().len(),
-            known: row.found.as_ref().map_or(0, |found| found.sums.presence),
-            except: question.filter.except,
-            found: question.found.as_deref(),
-            decisions,
-            relevant,
-            layers: layers.map(|meant| row.layers.iter().map(|layer| meant.contains(layer)).collect()),
-        }
-    }
-
-    fn is_repository_excepted(&self, position: usize) -> bool {
-        let hold = self.decisions.and_then(|decisions| decisions.repository(position));
-        hold.is_some_and(|hold| hold.holds(&self.relevant))
-    }
-
-    /// Whether exceptions leave none of its findings out.
-    fn is_any_state(&self, any_state: bool) -> bool {
-        any_state
-            || match self.except {
-                Except::All => true,
-                Except::Active => self.decisions.is_none_or(|decisions| decisions.findings.is_empty()),
-                Except::Excepted => false,
-            }
-    }
-
-    /// Whether all its findings of any kind are meant.
-    fn is_open(&self, pairs: &[Pair]) -> bool {
-        self.layers.is_none() && pairs.iter().any(|pair| pair.any_text && self.is_any_state(pair.any_state))
-    }
-
-    /// The kinds of its findings that are meant under one of its repositories.
-    fn presence(&self, pair: &Pair) -> Presence {
-        if self.is_open(&[*pair]) {
-            return self.known;
-        }
-        let has_none = self.except == Except::Excepted && self.decisions.is_none() && !pair.any_state;
-        let mut kinds = 0;
-        if !has_none {
-            _ = self.try_each(&[*pair], Presence::MAX, |_, row| {
-                kinds |= row.presence();
-                // There are no more.
-                if kinds == self.known { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            });
-        }
-        kinds
-    }
-
-    /// The positions of the findings that are excepted, ascending.
-    fn excepted(&self) -> Vec<usize> {
-        let all = self.decisions.map(|decisions| decisions.findings.as_slice()).unwrap_or_default();
-        let holding = all.iter().filter(|(_, hold): &&(u32, Hold)| hold.holds(&self.relevant));
-        holding.map(|(position, _)| *position as usize).collect()
-    }
-
-    /// Tells the findings that are meant under any of some repositories.
-    fn each(&self, pairs: &[Pair], mask: Presence, mut tell: impl FnMut(usize, &'m FindingRow)) {
-        _ = self.try_each(pairs, mask, |at, row| {
-            tell(at, row);
-            ControlFlow::<Infallible>::Continue(())
-        });
-    }
-
-    /// The same until it is enough.
-    fn try_each<B>(
-        &self,
-        pairs: &[Pair],
-        mask: Presence,
-        mut tell: impl FnMut(usize, &'m FindingRow) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        let mut rows = self.span.clone().zip(&self.rows[self.span.clone()]);
-        if self.is_open(pairs) {
-            let is_meant = |row: &FindingRow| !row.is_covered() && row.presence() & mask != 0;
-            return rows.filter(|(_, row)| is_meant(row)).try_for_each(|(at, row)| tell(at, row));
-        }
-        // What of a finding suffices: that it has the text, that its state is asked for.
-        let suffices = |has_text: bool, has_state: bool| {
-            pairs.iter().any(|pair| (pair.any_text || has_text) && (pair.any_state || has_state))
-        };
-        let table = [[suffices(false, false), suffices(false, true)], [suffices(true, false), suffices(true, true)]];
-        // What is in no finding at all need not be looked for in each.
-        if self.found.is_some_and(|found| !found.is_in_findings) && table[0] == [false, false] {
-            return ControlFlow::Continue(());
-        }
-        let excepted = self.excepted();
-        let mut excepted = excepted.iter().skip_while(|at| **at < self.span.start).peekable();
-        rows.try_for_each(|(at, row)| {
-            let is_excepted = excepted.next_if(|next| **next == at).is_some();
-            if row.is_covered() || row.presence() & mask == 0 {
-                return ControlFlow::Continue(());
-            }
-            let in_layer = |layers: &Vec<bool>| layers.get(usize::from(row.layer)).copied().unwrap_or_default();
-            let has_text = self.found.is_none_or(|found| {
-                found.vulnerabilities[row.vulnerability as usize] || found.packages[row.package as usize]
-            });
-            let has_state = self.except.takes(is_excepted);
-            if self.layers.as_ref().is_none_or(in_layer) && table[usize::from(has_text)][usize::from(has_state)] {
-                return tell(at, row);
-            }
-            ControlFlow::Continue(())
-        })
     }
 }

@@ -8,7 +8,7 @@ use super::Model;
 use super::count::{Distinct, Vulnerabilities};
 use super::repositories::counted;
 use super::select::{Question, Selection};
-use super::work::{DueBefore, Work};
+use super::work::{DueBefore, WorkCounter};
 use crate::report::filter::{Except, Filter};
 use crate::report::shape::{Counts, Statistics};
 
@@ -44,14 +44,14 @@ impl Model {
     }
 
     /// Counts findings, and answers with which vulnerabilities were counted.
-    fn count_findings(&self, selection: &Selection<'_>, statistics: &mut Statistics) -> Distinct {
-        let mut distinct = Vulnerabilities::new(self.catalog.vulnerabilities.len());
-        let (mut work, due) = (Work::default(), DueBefore::new(&self.settings, self.now));
+    fn count_findings(&self, selection: &Selection<'_>, statistics: &mut Statistics) -> Vulnerabilities {
+        let mut counted = Vulnerabilities::new(self.catalog.vulnerabilities.len());
+        let (mut counter, due) = (WorkCounter::new(), DueBefore::new(&self.settings, self.now));
         for selected in &selection.images {
-            selection.work(selected, &due, &mut work, |row| distinct.count(row));
+            selection.work(selected, &due, &mut counter, |number, kind| counted.add(number, kind));
         }
-        let (tally, counted) = distinct.end();
-        statistics.vulnerabilities = (statistics.scanned_images > 0).then(|| Counts::from(tally));
+        let work = counter.work();
+        statistics.vulnerabilities = (statistics.scanned_images > 0).then(|| Counts::from(counted.tally()));
         for severity in Severity::ALL {
             let (fixable, others) = (work.counts.of(severity, true), work.counts.of(severity, false));
             statistics.findings.add(severity, fixable + others);
@@ -67,7 +67,7 @@ impl Model {
         &self,
         filter: &Filter,
         selection: &Selection<'_>,
-        counted: Distinct,
+        counted: Vulnerabilities,
         statistics: &mut Statistics,
     ) {
         // Of an image that no exception speaks of, all that is meant is open.
@@ -76,7 +76,9 @@ impl Model {
         if decided.is_empty() {
             return;
         }
-        let [all, open] = [Except::All, Except::Active].map(|except| Filter { except, ..filter.clone() });
+        // What is meant whatever exceptions say is open or excepted; so what they alone keep from being shown is what is excepted and
+        // nowhere open.
+        let [excepted, open] = [Except::Excepted, Except::Active].map(|except| Filter { except, ..filter.clone() });
         let question = |filter| Question::with(self, filter, selection.question.found());
         let mut repositories = Distinct::new(self.repositories.len());
         let mut known = counted;
@@ -84,19 +86,19 @@ impl Model {
             mark_repositories(selection, &mut repositories);
         } else {
             let open = Selection::new(question(&open));
-            known = Distinct::new(self.catalog.vulnerabilities.len());
+            known = Vulnerabilities::new(self.catalog.vulnerabilities.len());
             for selected in &open.images {
-                open.each(selected, |_, row| _ = known.is_new(row.vulnerability));
+                open.each_kind(selected, |_, number, kind| known.add(number, kind));
             }
             mark_repositories(&open, &mut repositories);
         }
-        let all = Selection::among(question(&all), decided);
-        for selected in &all.images {
-            all.each(selected, |_, row| {
-                statistics.excepted_vulnerabilities += u64::from(known.is_new(row.vulnerability));
-            });
+        let excepted = Selection::among(question(&excepted), decided);
+        let mut hidden = Vulnerabilities::new(self.catalog.vulnerabilities.len());
+        for selected in &excepted.images {
+            excepted.each_kind(selected, |_, number, kind| hidden.add(number, kind));
         }
-        statistics.excepted_repositories = mark_repositories(&all, &mut repositories);
+        statistics.excepted_vulnerabilities = hidden.all().filter(|(number, _)| !known.has(*number)).count() as u64;
+        statistics.excepted_repositories = mark_repositories(&excepted, &mut repositories);
     }
 }
 

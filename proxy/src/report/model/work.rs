@@ -5,7 +5,8 @@ use weir_scanner::oci::Digest;
 use weir_scanner::verdict::SeverityCounts;
 
 use super::except::{Decisions, Hold};
-use super::row::{FindingRow, tally};
+use super::finding::{FindingRow, tally};
+use super::kinds::Kinds;
 use super::select::{Selected, Selection};
 use super::{Model, Settings};
 use crate::report::filter::Except;
@@ -23,16 +24,6 @@ pub(in crate::report) struct Work {
 }
 
 impl Work {
-    fn count(&mut self, row: &FindingRow, workloads: u64, due: &DueBefore) {
-        self.counts.count(row.severity, row.is_fixable(), workloads);
-        if row.is_exploited() {
-            self.exploited += workloads;
-        }
-        if due.is_overdue(row) {
-            self.overdue.add(row.severity, workloads);
-        }
-    }
-
     /// Adds others.
     pub(in crate::report) fn add(&mut self, other: &Self) {
         self.counts.add(&other.counts);
@@ -43,49 +34,86 @@ impl Work {
     }
 }
 
-/// By severity, the time before which a finding must have been first seen to be overdue.
-pub(super) struct DueBefore([Option<i64>; Severity::ALL.len()]);
+/// By the slot of a kind, the time before which a finding must have been first seen to be overdue; 0 where none is due.
+pub(super) struct DueBefore(Slots<u32>);
 
 impl DueBefore {
     pub(super) fn new(settings: &Settings, now: i64) -> Self {
-        let mut before = [None; Severity::ALL.len()];
-        for (severity, after) in settings.due.iter() {
-            let after = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
-            before[*severity as usize] = Some(now.saturating_sub(after));
+        let before = |severity: &Severity| {
+            let after = i64::try_from(settings.due.get(severity)?.as_secs()).unwrap_or(i64::MAX);
+            Some(u32::try_from(now.saturating_sub(after).max(0)).unwrap_or(u32::MAX))
+        };
+        let mut slots = [0; Kinds::SLOTS];
+        for (slot, at) in slots.iter_mut().enumerate() {
+            let kind = Kinds::at(slot as u8);
+            *at = before(&kind.worst()).filter(|_| !kind.is_none()).unwrap_or_default();
         }
-        Self(before)
+        Self(slots)
+    }
+}
+
+/// By the slot of a kind.
+type Slots<T> = [T; Kinds::SLOTS];
+
+/// Counts findings at workloads, without a branch for any: those in time and those overdue, by kind.
+pub(super) struct WorkCounter([Slots<u64>; 2]);
+
+impl WorkCounter {
+    pub(super) const fn new() -> Self {
+        Self([[0; Kinds::SLOTS]; 2])
     }
 
-    fn is_overdue(&self, row: &FindingRow) -> bool {
-        self.0[row.severity as usize].is_some_and(|before| i64::from(row.first_seen) < before)
+    /// Counts one, first seen then, at so many workloads.
+    fn count(&mut self, first_seen: u32, kind: Kinds, workloads: u64, due: &DueBefore) {
+        let slot = kind.slot();
+        self.0[usize::from(first_seen < due.0[slot])][slot] += workloads;
+    }
+
+    /// What was counted.
+    pub(super) fn work(&self) -> Work {
+        let mut work = Work::default();
+        let [in_time, overdue] = &self.0;
+        for slot in 0..Kinds::SLOTS {
+            let kind = Kinds::at(slot as u8);
+            if kind.is_none() {
+                continue;
+            }
+            let count = in_time[slot] + overdue[slot];
+            work.counts.count(kind.worst(), kind.is_fixable(), count);
+            work.exploited += if kind.is_exploited() { count } else { 0 };
+            work.overdue.add(kind.worst(), overdue[slot]);
+        }
+        work
     }
 }
 
 impl Selection<'_> {
-    /// Adds an image's findings at the workloads that are meant, and tells each finding that is meant, wherever it is.
+    /// Counts an image's findings at the workloads that are meant, and tells of each the number of its vulnerability and its kind as
+    /// far as it is meant, wherever it is.
     pub(super) fn work(
         &self,
         selected: &Selected,
         due: &DueBefore,
-        work: &mut Work,
-        mut tell: impl FnMut(&FindingRow),
+        counter: &mut WorkCounter,
+        mut tell: impl FnMut(u32, Kinds),
     ) {
         let decisions = self.model().decided[selected.number as usize].as_deref();
         let positions: Vec<usize> = self.question.relevant(selected.number).collect();
         if positions.is_empty() {
-            self.each(selected, |_, row| tell(row));
+            self.each_kind(selected, |_, vulnerability, kind| tell(vulnerability, kind));
             return;
         }
+        let row = &self.model().image(selected.number).row;
+        let first_seen = row.findings().first_seen;
         // Of what is excepted at some workloads and not at others, those count where it is not.
         let by_place = decisions.filter(|_| self.question.filter.except == Except::Active);
         let Some(decisions) = by_place else {
-            self.each(selected, |_, row| {
-                work.count(row, positions.len() as u64, due);
-                tell(row);
+            self.each_kind(selected, |at, vulnerability, kind| {
+                counter.count(first_seen[at], kind, positions.len() as u64, due);
+                tell(vulnerability, kind);
             });
             return;
         };
-        let row = &self.model().image(selected.number).row;
         let meant: Vec<usize> = row
             .repositories
             .iter()
@@ -95,11 +123,15 @@ impl Selection<'_> {
             .collect();
         let positions: Vec<usize> =
             positions.into_iter().filter(|place| !is_hidden_at(decisions, &meant, *place)).collect();
-        self.each(selected, |at, row| {
-            let hold = finding(decisions, at);
-            let open = positions.iter().filter(|place| !hold.is_some_and(|hold| hold.holds_at(**place))).count();
-            work.count(row, open as u64, due);
-            tell(row);
+        let mut holds = decisions.findings.iter().peekable();
+        self.each_kind(selected, |at, vulnerability, kind| {
+            while holds.next_if(|(held, _)| (*held as usize) < at).is_some() {}
+            let mut open = positions.len();
+            if let Some((_, hold)) = holds.next_if(|(held, _)| *held as usize == at) {
+                open -= positions.iter().filter(|place| hold.holds_at(**place)).count();
+            }
+            counter.count(first_seen[at], kind, open as u64, due);
+            tell(vulnerability, kind);
         });
     }
 }
@@ -118,36 +150,36 @@ fn finding(decisions: &Decisions, at: usize) -> Option<&Hold> {
 impl Model {
     /// The findings of an image that no exception covers at a workload that runs it. `None` for an image that was not read and
     /// matched.
-    fn open_at(&self, digest: &Digest, place: Place) -> Option<Vec<&FindingRow>> {
+    fn open_at(&self, digest: &Digest, place: Place) -> Option<Vec<FindingRow>> {
         let number = self.number(digest)?;
         let row = &self.image(number).row;
-        let found = row.found.as_ref()?;
+        let all = row.found.as_ref()?.findings().counting();
         let position = self.users_of(number).iter().position(|user| self.places[*user as usize] == place);
         let decisions = self.decided[number as usize].as_deref();
         let (Some(decisions), Some(position)) = (decisions, position) else {
-            return Some(found.rows.iter().filter(|row| !row.is_covered()).collect());
+            return Some(all.map(|(_, row)| row).collect());
         };
-        let all: Vec<usize> = (0..row.repositories.len()).collect();
-        if is_hidden_at(decisions, &all, position) {
+        let repositories: Vec<usize> = (0..row.repositories.len()).collect();
+        if is_hidden_at(decisions, &repositories, position) {
             return Some(Vec::new());
         }
         let is_open = |at: usize| !finding(decisions, at).is_some_and(|hold| hold.holds_at(position));
-        let open = found.rows.iter().enumerate().filter(|(at, row)| !row.is_covered() && is_open(*at));
-        Some(open.map(|(_, row)| row).collect())
+        Some(all.filter(|(at, _)| is_open(*at)).map(|(_, row)| row).collect())
     }
 
     /// The distinct vulnerabilities of an image at a workload that runs it.
     pub(in crate::report) fn counts_at(&self, digest: &Digest, place: Place) -> Option<Counts> {
-        Some(Counts::from(tally(self.open_at(digest, place)?.into_iter())))
+        let open = self.open_at(digest, place)?;
+        Some(Counts::from(tally(open.into_iter().map(|row| (row.vulnerability, row.kind)))))
     }
 
     /// What the findings of an image come to at a workload that runs it.
     pub(in crate::report) fn work_at(&self, digest: &Digest, place: Place) -> Option<Work> {
         let open = self.open_at(digest, place)?;
         let due = DueBefore::new(&self.settings, self.now);
-        let mut work = Work::default();
-        open.into_iter().for_each(|row| work.count(row, 1, &due));
-        Some(work)
+        let mut counter = WorkCounter::new();
+        open.into_iter().for_each(|row| counter.count(row.first_seen, row.kind, 1, &due));
+        Some(counter.work())
     }
 
     /// What the findings of every running image come to at each workload that runs it.
@@ -169,10 +201,11 @@ impl Model {
             // The same at each of them.
             let first = places.clone().next().filter(|_| decisions.is_some());
             let work = first.and_then(|place| self.work_at(&row.digest, place)).unwrap_or_else(|| {
-                let mut work = Work::default();
-                let open = row.findings().iter().filter(|row| !row.is_covered());
-                open.for_each(|row| work.count(row, 1, &due));
-                work
+                let mut counter = WorkCounter::new();
+                let findings = row.findings();
+                let found = findings.heads.iter().zip(findings.first_seen);
+                found.for_each(|(head, first_seen)| counter.count(*first_seen, head.kind(), 1, &due));
+                counter.work()
             });
             places.for_each(|place| tell(place, &work));
         }
