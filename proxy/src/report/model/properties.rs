@@ -11,7 +11,7 @@ use weir_scanner::verdict::SeverityCounts;
 use super::sample::{
     NOW, Sample, SampleFinding, SampleImage, SampleUser, digest, exception, id, layer, purl, repository,
 };
-use super::{Listed, Model, Page};
+use super::{Listed, Model, Page, Work};
 use crate::report::Parameters;
 use crate::report::filter::{Except, Filter, ImageFacts, ImageStatus, LayerChoice};
 use crate::report::fleet::running_images;
@@ -468,6 +468,15 @@ proptest! {
         };
         prop_assert_eq!(statistics.excepted_vulnerabilities, total(&any) - total(&open));
         prop_assert_eq!(statistics.excepted_repositories, any.repositories - open.repositories);
+        // What metrics add up at each workload is what statistics say of everything.
+        let (mut work, everything) = (Work::default(), model.statistics(&Filter::default()));
+        model.each_work(|_, found| work.add(found));
+        for severity in Severity::ALL {
+            let counted = [true, false].map(|fixable| work.counts.of(severity, fixable));
+            prop_assert_eq!(counted.iter().sum::<u64>(), everything.findings.of(severity));
+        }
+        prop_assert_eq!(work.exploited, everything.known_exploited_findings);
+        prop_assert_eq!(work.overdue.total(), everything.overdue_findings);
     }
 
     #[test]

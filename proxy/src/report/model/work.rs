@@ -56,6 +56,7 @@ impl DueBefore {
 type Slots<T> = [T; Kinds::SLOTS];
 
 /// Counts findings at workloads, without a branch for any: those in time and those overdue, by kind.
+#[derive(Clone)]
 pub(super) struct WorkCounter([Slots<u64>; 2]);
 
 impl WorkCounter {
@@ -67,6 +68,12 @@ impl WorkCounter {
     fn count(&mut self, first_seen: u32, kind: Kinds, workloads: u64, due: &DueBefore) {
         let slot = kind.slot();
         self.0[usize::from(first_seen < due.0[slot])][slot] += workloads;
+    }
+
+    /// Takes one back that was counted at one workload.
+    fn discount(&mut self, first_seen: u32, kind: Kinds, due: &DueBefore) {
+        let slot = kind.slot();
+        self.0[usize::from(first_seen < due.0[slot])][slot] -= 1;
     }
 
     /// What was counted.
@@ -136,6 +143,50 @@ impl Selection<'_> {
     }
 }
 
+/// What the findings of one image come to at each of the workloads that run it: counted once but for what exceptions speak of.
+struct AtWorkloads<'m> {
+    decisions: Option<&'m Decisions>,
+    /// The positions of its repositories in its row.
+    repositories: Vec<usize>,
+    all: WorkCounter,
+    /// The findings of which exceptions say nothing.
+    others: WorkCounter,
+    /// When each of the rest was first seen, its kind, and where an exception holds.
+    held: Vec<(u32, Kinds, &'m Hold)>,
+    due: &'m DueBefore,
+}
+
+impl<'m> AtWorkloads<'m> {
+    fn new(model: &'m Model, number: u32, due: &'m DueBefore) -> Self {
+        let row = &model.image(number).row;
+        let (findings, decisions) = (row.findings(), model.decided[number as usize].as_deref());
+        let holds = decisions.map(|decisions| decisions.findings.as_slice()).unwrap_or_default();
+        let held: Vec<_> = holds
+            .iter()
+            .map(|(at, hold)| (findings.first_seen[*at as usize], findings.heads[*at as usize].kind(), hold))
+            .collect();
+        let mut all = WorkCounter::new();
+        let counted = findings.heads.iter().zip(findings.first_seen);
+        counted.for_each(|(head, first_seen)| all.count(*first_seen, head.kind(), 1, due));
+        let mut others = all.clone();
+        held.iter().for_each(|(first_seen, kind, _)| others.discount(*first_seen, *kind, due));
+        Self { decisions, repositories: (0..row.repositories.len()).collect(), all, others, held, due }
+    }
+
+    /// At the workload at a position among them; where there is none, whatever exceptions say.
+    fn work(&self, position: Option<usize>) -> Work {
+        let (Some(decisions), Some(position)) = (self.decisions, position) else { return self.all.work() };
+        if is_hidden_at(decisions, &self.repositories, position) {
+            return Work::default();
+        }
+        let mut counter = self.others.clone();
+        for (first_seen, kind, hold) in &self.held {
+            counter.count(*first_seen, *kind, u64::from(!hold.holds_at(position)), self.due);
+        }
+        counter.work()
+    }
+}
+
 /// Whether all of some repositories of an image are excepted at a workload; an image without any is not.
 fn is_hidden_at(decisions: &Decisions, repositories: &[usize], place: usize) -> bool {
     let holds = |position: &usize| decisions.repository(*position).is_some_and(|hold| hold.holds_at(place));
@@ -175,39 +226,30 @@ impl Model {
 
     /// What the findings of an image come to at a workload that runs it.
     pub(in crate::report) fn work_at(&self, digest: &Digest, place: Place) -> Option<Work> {
-        let open = self.open_at(digest, place)?;
+        let number = self.number(digest)?;
+        self.image(number).row.found.as_ref()?;
+        let position = self.users_of(number).iter().position(|user| self.places[*user as usize] == place);
         let due = DueBefore::new(&self.settings, self.now);
-        let mut counter = WorkCounter::new();
-        open.into_iter().for_each(|row| counter.count(row.first_seen, row.kind, 1, &due));
-        Some(counter.work())
+        Some(AtWorkloads::new(self, number, &due).work(position))
     }
 
     /// What the findings of every running image come to at each workload that runs it.
     pub(in crate::report) fn each_work(&self, mut tell: impl FnMut(Place, &Work)) {
         let due = DueBefore::new(&self.settings, self.now);
         for number in 0..self.images.len() as u32 {
-            let row = &self.image(number).row;
-            if row.found.is_none() || self.users_of(number).is_empty() {
+            let users = self.users_of(number);
+            if self.image(number).row.found.is_none() || users.is_empty() {
                 continue;
             }
-            let places = self.users_of(number).iter().map(|user| self.places[*user as usize]);
-            let decisions = self.decided[number as usize].as_deref();
-            if decisions.is_some_and(Decisions::is_of_places) {
-                for place in places {
-                    self.work_at(&row.digest, place).iter().for_each(|work| tell(place, work));
+            let at_workloads = AtWorkloads::new(self, number, &due);
+            let is_of_places = self.decided[number as usize].as_deref().is_some_and(Decisions::is_of_places);
+            let mut work = at_workloads.work(Some(0));
+            for (position, user) in users.iter().enumerate() {
+                if is_of_places && position > 0 {
+                    work = at_workloads.work(Some(position));
                 }
-                continue;
+                tell(self.places[*user as usize], &work);
             }
-            // The same at each of them.
-            let first = places.clone().next().filter(|_| decisions.is_some());
-            let work = first.and_then(|place| self.work_at(&row.digest, place)).unwrap_or_else(|| {
-                let mut counter = WorkCounter::new();
-                let findings = row.findings();
-                let found = findings.heads.iter().zip(findings.first_seen);
-                found.for_each(|(head, first_seen)| counter.count(*first_seen, head.kind(), 1, &due));
-                counter.work()
-            });
-            places.for_each(|place| tell(place, &work));
         }
     }
 
