@@ -57,7 +57,7 @@ impl Catalog {
         }
     }
 
-    /// The images that have a vulnerability, by its number.
+    /// The images that have a vulnerability, by its number, in their order, which is a model's too.
     pub(super) fn holders(&self, number: u32) -> impl Iterator<Item = &ImageRow> {
         let all = self.holders.get_or_init(|| Holders::of(&self.images, self.vulnerabilities.len()));
         all.images(number).iter().map(|at| &*self.images[*at as usize])

@@ -74,6 +74,7 @@ impl From<Tally> for Counts {
 }
 
 /// Of which kinds the findings of each vulnerability are, by its number.
+#[derive(Clone)]
 pub(super) struct Vulnerabilities(Vec<Kinds>);
 
 impl Vulnerabilities {

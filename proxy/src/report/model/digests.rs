@@ -74,7 +74,11 @@ impl Model {
 /// The distinct vulnerabilities of an image that are meant, ascending.
 fn numbers(selection: &Selection<'_>, selected: &Selected) -> Vec<u32> {
     let mut numbers = Vec::new();
-    selection.each(selected, |_, row| numbers.push(row.vulnerability));
+    selection.each_kind(selected, |_, number, kind| {
+        if !kind.is_none() {
+            numbers.push(number);
+        }
+    });
     numbers.dedup();
     numbers
 }

@@ -226,14 +226,8 @@ fn most_common(mut values: Vec<FacetValue>, most: usize) -> Vec<FacetValue> {
     values
 }
 
-/// The kinds of findings that a filter means.
-fn mask(filter: &Filter) -> Kinds {
-    let severity = |severity| filter.severities.is_empty() || filter.severities.contains(&severity);
-    Kinds::taken(severity, |is| filter.fixable.takes(is), |is| filter.known_exploited.takes(is))
-}
-
 fn has_findings(filter: &Filter, kinds: Kinds) -> bool {
-    !filter.is_of_findings() || !(kinds & mask(filter)).is_none()
+    !filter.is_of_findings() || !(kinds & Kinds::meant(filter)).is_none()
 }
 
 fn of_facts(filter: &Filter, images: &[(ImageFacts, Kinds)]) -> [Facet; 2] {
@@ -268,7 +262,7 @@ fn of_findings(filter: &Filter, images: &[(ImageFacts, Kinds)]) -> [Facet; 3] {
     let kinds: Vec<Kinds> =
         images.iter().filter(|(facts, _)| facts_only.takes_facts(facts)).map(|(_, kinds)| *kinds).collect();
     let count = |filter: &Filter| {
-        let mask = mask(filter);
+        let mask = Kinds::meant(filter);
         kinds.iter().filter(|kinds| !(**kinds & mask).is_none()).count() as u64
     };
     let severities = Severity::ALL.map(|severity| FacetValue {

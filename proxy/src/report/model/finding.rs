@@ -38,6 +38,25 @@ pub(super) struct FindingParts {
     pub(super) is_exploited: bool,
 }
 
+#[cfg(test)]
+impl FindingParts {
+    /// A finding without a score or a fix, for tests.
+    pub(super) const fn sample(vulnerability: u32, severity: Severity) -> Self {
+        Self {
+            vulnerability,
+            package: 7,
+            fixed: None,
+            first_seen: vulnerability as i64 * 10,
+            layer: 2,
+            severity,
+            cvss: None,
+            is_fixable: false,
+            is_covered: false,
+            is_exploited: false,
+        }
+    }
+}
+
 /// The number of a finding's vulnerability, and its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head(u32);
@@ -133,7 +152,7 @@ impl<'f> Findings<'f> {
 }
 
 /// The findings of one image, or of many one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Columns {
     heads: Vec<Head>,
     packages: Vec<u32>,
@@ -273,18 +292,8 @@ mod tests {
     use super::*;
 
     fn part(vulnerability: u32, severity: Severity, is_fixable: bool, is_covered: bool) -> FindingParts {
-        FindingParts {
-            vulnerability,
-            package: 7,
-            fixed: is_fixable.then_some(3),
-            first_seen: i64::from(vulnerability) * 10,
-            layer: 2,
-            severity,
-            cvss: Some(7.3).filter(|_| is_fixable),
-            is_fixable,
-            is_covered,
-            is_exploited: false,
-        }
+        let (fixed, cvss) = (is_fixable.then_some(3), is_fixable.then_some(7.3));
+        FindingParts { fixed, cvss, is_fixable, is_covered, ..FindingParts::sample(vulnerability, severity) }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::ops::{BitAnd, BitOr, BitOrAssign};
 
 use weir_scanner::finding::Severity;
 
+use crate::report::filter::Filter;
+
 /// Which kinds of findings there are, or are meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kinds(u32);
@@ -55,6 +57,12 @@ impl Kinds {
         kinds
     }
 
+    /// The kinds that a filter means.
+    pub(super) fn meant(filter: &Filter) -> Self {
+        let severity = |severity| filter.severities.is_empty() || filter.severities.contains(&severity);
+        Self::taken(severity, |is_fixable| filter.fixable.takes(is_fixable), |is| filter.known_exploited.takes(is))
+    }
+
     pub(super) const fn is_none(self) -> bool {
         self.0 == 0
     }
@@ -71,8 +79,8 @@ impl Kinds {
 
     /// The worst severity; `Unknown` of no kind.
     pub(super) fn worst(self) -> Severity {
-        let is = |severity: &Severity| !(self & Self(0b1111 << (*severity as u32 * OF_SEVERITY))).is_none();
-        Severity::ALL.into_iter().find(is).unwrap_or_default()
+        // All are in order, the worst first.
+        Severity::ALL.get(Severity::ALL.len() - self.rank()).copied().unwrap_or_default()
     }
 
     /// 0 of no kind, else one more than the number of the worst severity.

@@ -127,18 +127,8 @@ mod tests {
 
     #[test]
     fn a_bit_says_of_each_finding_whether_the_text_is_in_its_vulnerability_or_its_package() {
-        let parts = (0..150).map(|number| FindingParts {
-            vulnerability: number,
-            package: 149 - number,
-            fixed: None,
-            first_seen: 0,
-            layer: 0,
-            severity: Severity::Low,
-            cvss: None,
-            is_fixable: false,
-            is_covered: false,
-            is_exploited: false,
-        });
+        let part = |number| FindingParts { package: 149 - number, ..FindingParts::sample(number, Severity::Low) };
+        let parts = (0..150).map(part);
         let findings = finding::Found::new(parts.collect());
         let asked = |vulnerabilities: &[usize], packages: &[usize]| {
             let among = |numbers: &[usize]| (0..150).map(|number| numbers.contains(&number)).collect();

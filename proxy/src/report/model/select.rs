@@ -71,9 +71,6 @@ impl<'m> Question<'m> {
 
     /// The same where the text was looked for already.
     pub(super) fn with(model: &'m Model, filter: &'m Filter, found: Option<Arc<Found>>) -> Self {
-        let severity = |severity| filter.severities.is_empty() || filter.severities.contains(&severity);
-        let fixable = |is_fixable| filter.fixable.takes(is_fixable);
-        let exploited = |is_exploited| filter.known_exploited.takes(is_exploited);
         let workloads = (!filter.workloads.is_empty())
             .then(|| model.places.iter().map(|place| filter.workloads.takes(model.view.workload(*place))).collect());
         let repositories = (!filter.repositories.is_empty()).then(|| {
@@ -85,7 +82,7 @@ impl<'m> Question<'m> {
             let all = model.catalog.blobs.iter().enumerate();
             all.filter(|(_, digest)| is_meant(**digest)).filter_map(|(number, _)| u32::try_from(number).ok()).collect()
         });
-        Self { model, filter, mask: Kinds::taken(severity, fixable, exploited), workloads, repositories, found, layers }
+        Self { model, filter, mask: Kinds::meant(filter), workloads, repositories, found, layers }
     }
 
     /// The same of those workloads alone for which `is_meant` holds.
@@ -221,12 +218,7 @@ impl<'m> Selection<'m> {
         self.sieve(selected).each(&[*pair], self.question.mask, tell);
     }
 
-    /// Tells the findings of an image that are meant, with their positions.
-    pub(super) fn each(&self, selected: &Selected, tell: impl FnMut(usize, FindingRow)) {
-        self.each_within(selected, 0..self.findings(selected).len(), tell);
-    }
-
-    /// The same of the findings at some positions.
+    /// Tells those of the findings at some positions of an image that are meant, with their positions.
     pub(super) fn each_within(&self, selected: &Selected, span: Range<usize>, mut tell: impl FnMut(usize, FindingRow)) {
         let sieve = self.sieve(selected).within(span);
         let findings = sieve.findings;

@@ -24,7 +24,7 @@ impl Model {
         statistics.repositories = mark_repositories(&selection, &mut Distinct::new(self.repositories.len()));
         self.count_workloads(&selection, &mut statistics);
         let counted = self.count_findings(&selection, &mut statistics);
-        self.count_excepted(filter, &selection, counted, &mut statistics);
+        self.count_excepted(filter, &selection, &counted, &mut statistics);
         statistics
     }
 
@@ -67,7 +67,7 @@ impl Model {
         &self,
         filter: &Filter,
         selection: &Selection<'_>,
-        counted: Vulnerabilities,
+        counted: &Vulnerabilities,
         statistics: &mut Statistics,
     ) {
         // Of an image that no exception speaks of, all that is meant is open.
@@ -80,26 +80,24 @@ impl Model {
         // nowhere open.
         let [excepted, open] = [Except::Excepted, Except::Active].map(|except| Filter { except, ..filter.clone() });
         let question = |filter| Question::with(self, filter, selection.question.found());
+        // One of them may be what was selected already.
+        let open = (filter.except != Except::Active).then(|| Selection::new(question(&open)));
+        let excepted = (filter.except != Except::Excepted).then(|| Selection::among(question(&excepted), decided));
+        let [known, hidden] = [&open, &excepted].map(|own| own.as_ref().map_or_else(|| counted.clone(), met));
         let mut repositories = Distinct::new(self.repositories.len());
-        let mut known = counted;
-        if filter.except == Except::Active {
-            mark_repositories(selection, &mut repositories);
-        } else {
-            let open = Selection::new(question(&open));
-            known = Vulnerabilities::new(self.catalog.vulnerabilities.len());
-            for selected in &open.images {
-                open.each_kind(selected, |_, number, kind| known.add(number, kind));
-            }
-            mark_repositories(&open, &mut repositories);
-        }
-        let excepted = Selection::among(question(&excepted), decided);
-        let mut hidden = Vulnerabilities::new(self.catalog.vulnerabilities.len());
-        for selected in &excepted.images {
-            excepted.each_kind(selected, |_, number, kind| hidden.add(number, kind));
-        }
+        mark_repositories(open.as_ref().unwrap_or(selection), &mut repositories);
         statistics.excepted_vulnerabilities = hidden.all().filter(|(number, _)| !known.has(*number)).count() as u64;
-        statistics.excepted_repositories = mark_repositories(&excepted, &mut repositories);
+        statistics.excepted_repositories = mark_repositories(excepted.as_ref().unwrap_or(selection), &mut repositories);
     }
+}
+
+/// The vulnerabilities of what a selection means.
+fn met(selection: &Selection<'_>) -> Vulnerabilities {
+    let mut met = Vulnerabilities::new(selection.model().catalog.vulnerabilities.len());
+    for selected in &selection.images {
+        selection.each_kind(selected, |_, number, kind| met.add(number, kind));
+    }
+    met
 }
 
 /// Marks the repositories under which images are meant; answers how many were not.

@@ -4,8 +4,8 @@ use weir_scanner::finding::Severity;
 use weir_scanner::oci::Digest;
 use weir_scanner::verdict::SeverityCounts;
 
-use super::except::{Decisions, Hold};
-use super::finding::{FindingRow, tally};
+use super::except::Decisions;
+use super::finding::{Findings, tally};
 use super::kinds::Kinds;
 use super::select::{Selected, Selection};
 use super::{Model, Settings};
@@ -145,32 +145,23 @@ impl Selection<'_> {
 
 /// What the findings of one image come to at each of the workloads that run it: counted once but for what exceptions speak of.
 struct AtWorkloads<'m> {
+    findings: Findings<'m>,
     decisions: Option<&'m Decisions>,
     /// The positions of its repositories in its row.
     repositories: Vec<usize>,
     all: WorkCounter,
-    /// The findings of which exceptions say nothing.
-    others: WorkCounter,
-    /// When each of the rest was first seen, its kind, and where an exception holds.
-    held: Vec<(u32, Kinds, &'m Hold)>,
     due: &'m DueBefore,
 }
 
 impl<'m> AtWorkloads<'m> {
     fn new(model: &'m Model, number: u32, due: &'m DueBefore) -> Self {
         let row = &model.image(number).row;
-        let (findings, decisions) = (row.findings(), model.decided[number as usize].as_deref());
-        let holds = decisions.map(|decisions| decisions.findings.as_slice()).unwrap_or_default();
-        let held: Vec<_> = holds
-            .iter()
-            .map(|(at, hold)| (findings.first_seen[*at as usize], findings.heads[*at as usize].kind(), hold))
-            .collect();
+        let findings = row.findings();
         let mut all = WorkCounter::new();
         let counted = findings.heads.iter().zip(findings.first_seen);
         counted.for_each(|(head, first_seen)| all.count(*first_seen, head.kind(), 1, due));
-        let mut others = all.clone();
-        held.iter().for_each(|(first_seen, kind, _)| others.discount(*first_seen, *kind, due));
-        Self { decisions, repositories: (0..row.repositories.len()).collect(), all, others, held, due }
+        let decisions = model.decided[number as usize].as_deref();
+        Self { findings, decisions, repositories: (0..row.repositories.len()).collect(), all, due }
     }
 
     /// At the workload at a position among them; where there is none, whatever exceptions say.
@@ -179,9 +170,10 @@ impl<'m> AtWorkloads<'m> {
         if is_hidden_at(decisions, &self.repositories, position) {
             return Work::default();
         }
-        let mut counter = self.others.clone();
-        for (first_seen, kind, hold) in &self.held {
-            counter.count(*first_seen, *kind, u64::from(!hold.holds_at(position)), self.due);
+        let mut counter = self.all.clone();
+        for (at, _) in decisions.findings.iter().filter(|(_, hold)| hold.holds_at(position)) {
+            let at = *at as usize;
+            counter.discount(self.findings.first_seen[at], self.findings.heads[at].kind(), self.due);
         }
         counter.work()
     }
@@ -193,44 +185,40 @@ fn is_hidden_at(decisions: &Decisions, repositories: &[usize], place: usize) -> 
     !repositories.is_empty() && repositories.iter().all(holds)
 }
 
-fn finding(decisions: &Decisions, at: usize) -> Option<&Hold> {
-    let found = decisions.findings.binary_search_by_key(&at, |(position, _)| *position as usize).ok()?;
-    Some(&decisions.findings[found].1)
-}
-
 impl Model {
-    /// The findings of an image that no exception covers at a workload that runs it. `None` for an image that was not read and
-    /// matched.
-    fn open_at(&self, digest: &Digest, place: Place) -> Option<Vec<FindingRow>> {
+    /// The position of a place among the workloads that run an image.
+    fn position(&self, number: u32, place: Place) -> Option<usize> {
+        self.users_of(number).iter().position(|user| self.places[*user as usize] == place)
+    }
+
+    /// The distinct vulnerabilities of an image at a workload that runs it, but for those that exceptions cover there. `None` for an
+    /// image that was not read and matched.
+    pub(in crate::report) fn counts_at(&self, digest: &Digest, place: Place) -> Option<Counts> {
         let number = self.number(digest)?;
         let row = &self.image(number).row;
-        let all = row.found.as_ref()?.findings().counting();
-        let position = self.users_of(number).iter().position(|user| self.places[*user as usize] == place);
+        let found = row.found.as_ref()?;
         let decisions = self.decided[number as usize].as_deref();
-        let (Some(decisions), Some(position)) = (decisions, position) else {
-            return Some(all.map(|(_, row)| row).collect());
+        let (Some(decisions), Some(position)) = (decisions, self.position(number, place)) else {
+            return Some(Counts::from(found.sums.tally));
         };
         let repositories: Vec<usize> = (0..row.repositories.len()).collect();
         if is_hidden_at(decisions, &repositories, position) {
-            return Some(Vec::new());
+            return Some(Counts::default());
         }
-        let is_open = |at: usize| !finding(decisions, at).is_some_and(|hold| hold.holds_at(position));
-        Some(all.filter(|(at, _)| is_open(*at)).map(|(_, row)| row).collect())
-    }
-
-    /// The distinct vulnerabilities of an image at a workload that runs it.
-    pub(in crate::report) fn counts_at(&self, digest: &Digest, place: Place) -> Option<Counts> {
-        let open = self.open_at(digest, place)?;
-        Some(Counts::from(tally(open.into_iter().map(|row| (row.vulnerability, row.kind)))))
+        let mut open: Vec<(u32, Kinds)> =
+            found.findings().heads.iter().map(|head| (head.vulnerability(), head.kind())).collect();
+        for (at, _) in decisions.findings.iter().filter(|(_, hold)| hold.holds_at(position)) {
+            open[*at as usize].1 = Kinds::NONE;
+        }
+        Some(Counts::from(tally(open.into_iter())))
     }
 
     /// What the findings of an image come to at a workload that runs it.
     pub(in crate::report) fn work_at(&self, digest: &Digest, place: Place) -> Option<Work> {
         let number = self.number(digest)?;
         self.image(number).row.found.as_ref()?;
-        let position = self.users_of(number).iter().position(|user| self.places[*user as usize] == place);
         let due = DueBefore::new(&self.settings, self.now);
-        Some(AtWorkloads::new(self, number, &due).work(position))
+        Some(AtWorkloads::new(self, number, &due).work(self.position(number, place)))
     }
 
     /// What the findings of every running image come to at each workload that runs it.
