@@ -60,7 +60,8 @@ demo: build image ## pulls an image through weir and prints what was found; ONCE
 demo-advisory: build install-run ## publishes an advisory and shows the finding appear without a pull
 	@deploy/demo/advisory.sh
 
-check: install-build ## the fast part of the tests: fmt, clippy, docs, unit tests, dependencies
+check: install-build ## the fast part of the tests: scripts, fmt, clippy, docs, unit tests, dependencies
+	$(PHASE) scripts deploy/check-scripts.sh
 	$(PHASE) format cargo fmt --all --check
 	$(PHASE) clippy cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	$(PHASE) docs env RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --no-deps

@@ -16,6 +16,8 @@ group_packages() {
     build)
       # clang and libclang: bindgen reads RocksDB's headers through it. ccache: RocksDB is compiled once a machine.
       printf '%s\n' ca-certificates ccache clang g++ gcc libc6-dev libclang-dev make pkg-config
+      # What the scripts are checked with.
+      printf '%s\n' shellcheck
       ;;
     run)
       printf '%s\n' apt ca-certificates containerd curl docker-registry iproute2 jq mmdebstrap openssl procps \

@@ -79,7 +79,7 @@ CARGO
 # check_needs NAME LIBRARIES: what is promised above, of the file that is left; the libraries as a pattern of their names in order.
 check_needs() {
   local file=$OUTDIR/$1 libraries
-  readelf --wide --sections "$file" | grep -q '\.dep-v0' || fail "$1 does not list its crates"
+  [[ $(readelf --wide --sections "$file") == *.dep-v0* ]] || fail "$1 does not list its crates"
   libraries=$(readelf --wide --dynamic "$file" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
   [[ $libraries =~ $2 ]] || fail "$1 needs other libraries than it should: $libraries"
   say "program: $1, $(stat --format %s "$file") bytes, needs ${libraries:-nothing}$(glibc_of "$file")"

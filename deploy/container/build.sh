@@ -75,17 +75,17 @@ apt_update() {
 }
 
 newest() {
-  apt-cache show --no-all-versions "$1" | sed -n 's/^Version: //p' | head -n 1
+  apt-cache show --no-all-versions "$1" | sed -n 's/^Version: //p' | sed -n 1p
 }
 
 # Files are named as apt names them, with an epoch's colon as %3a.
 fetch() {
   local name=$1 version=$2 file
-  file=$(compgen -G "$DEBS/${name}_${version//:/%3a}_*.deb" | head -n 1 || true)
+  file=$(compgen -G "$DEBS/${name}_${version//:/%3a}_*.deb" | sed -n 1p || true)
   if [[ -z $file ]]; then
     (cd "$DEBS" && apt-get -qq -o APT::Sandbox::User=root download "$name=$version" >/dev/null) ||
       fail "apt does not have $name $version (any longer)"
-    file=$(compgen -G "$DEBS/${name}_${version//:/%3a}_*.deb" | head -n 1)
+    file=$(compgen -G "$DEBS/${name}_${version//:/%3a}_*.deb" | sed -n 1p)
   fi
   ln "$file" "$WORK/debs/" 2>/dev/null || cp "$file" "$WORK/debs/"
 }

@@ -113,9 +113,10 @@ pull_through_weir() {
   start_containerd "$RUN/node"
   ctr_pull "$RUN/node" "$RUN/certs.d" "$REPOSITORY:$VERSION" >"$RUN/pull.log" 2>&1 ||
     fail "the pull failed: $(tail -n 20 "$RUN/pull.log" "$RUN/weir.log")"
-  ctr_node images list "name==$REPOSITORY:$VERSION" | grep -qF "$DIGEST" || fail "containerd has another image than $DIGEST"
-  curl --fail --silent --noproxy '*' "$REPORT_URL/metrics" | grep -q '^weir_blob_requests_total{.*result="fetched".*} [1-9]' ||
-    fail 'no blob came over weir'
+  [[ $(ctr_node images list "name==$REPOSITORY:$VERSION") == *"$DIGEST"* ]] || fail "containerd has another image than $DIGEST"
+  curl --fail --silent --noproxy '*' --output "$RUN/metrics" "$REPORT_URL/metrics" || fail "weir's metrics cannot be read"
+  grep -q '^weir_blob_requests_total{.*result="fetched".*} [1-9]' "$RUN/metrics" ||
+    fail "no blob came over weir: $(grep '^weir_blob_requests_total' "$RUN/metrics")"
   say "pull:       containerd has $REPOSITORY:$VERSION from weir"
 }
 

@@ -36,7 +36,8 @@ main() {
   python3 "$HERE/feed.py" withhold "$FEED" "$RUN/feeds/PyPI" "$PACKAGE"
   serve_feeds
   export WEIR_UPSTREAM__0__NAME=docker.io WEIR_UPSTREAM__0__URL=http://$registry
-  export WEIR_ADVISORY__SOURCE=http://127.0.0.1:$(<"$RUN/feeds.port")
+  WEIR_ADVISORY__SOURCE=http://127.0.0.1:$(<"$RUN/feeds.port")
+  export WEIR_ADVISORY__SOURCE
   start_weir "$RUN"
   start_containerd "$RUN/node"
   "$WEIR_BIN" hosts --mirror "$MIRROR_URL" --out "$RUN/certs.d" --only >/dev/null

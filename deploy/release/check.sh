@@ -9,7 +9,7 @@ check() {
   lock_agrees "$version" || problems+=("Cargo.lock: weir-proxy has another version: cargo update --workspace")
   check_changelog "$version"
   check_chart "$version"
-  [[ -z $(git -C "$ROOT" status --porcelain) ]] || problems+=("the checkout differs from its commit: $(git -C "$ROOT" status --porcelain | head -n 5 | tr '\n' ';')")
+  [[ -z $(git -C "$ROOT" status --porcelain) ]] || problems+=("the checkout differs from its commit: $(git -C "$ROOT" status --porcelain | sed -n 1,5p | tr '\n' ';')")
   if git -C "$ROOT" rev-parse --quiet --verify "refs/tags/v$version" >/dev/null &&
     [[ $(git -C "$ROOT" rev-parse "v$version^{commit}") != $(git -C "$ROOT" rev-parse HEAD) ]]; then
     problems+=("the tag v$version is on another commit")
@@ -30,7 +30,7 @@ sys.exit([package["version"] for package in packages if package["name"] == "weir
 # The heading says when: "## 1.2.3, 2026-01-31".
 check_changelog() {
   local heading
-  heading=$(grep -F -e "## $1," "$ROOT/CHANGELOG.md" | head -n 1 || true)
+  heading=$(grep -F -e "## $1," "$ROOT/CHANGELOG.md" | sed -n 1p || true)
   if [[ -z $heading ]]; then
     problems+=("CHANGELOG.md: no section \"## $1, DATE\"")
   elif [[ ! $heading =~ ^'## '$1', '[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]]; then

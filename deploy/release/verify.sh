@@ -13,7 +13,7 @@ readonly HERE
 source "$HERE/../lib/common.sh"
 
 main() {
-  (($# == 1)) && [[ -f $1/SHA256SUMS ]] || fail 'usage: verify.sh DIR, a directory with SHA256SUMS'
+  if (($# != 1)) || [[ ! -f $1/SHA256SUMS ]]; then fail 'usage: verify.sh DIR, a directory with SHA256SUMS'; fi
   DIR=$(cd "$1" && pwd)
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/weir-verify.XXXXXX")
   trap 'as_root rm -rf "$WORK"' EXIT
