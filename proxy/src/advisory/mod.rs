@@ -6,6 +6,7 @@
 
 mod artifact;
 mod cve;
+mod exploitation;
 mod fetch;
 mod freshness;
 mod import;

@@ -211,7 +211,7 @@ impl Images {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
     use weir_scanner::advisory::{Advisory, FeedTally};
     use weir_scanner::fixture::{AdvisoryBuilder, inventory};
@@ -252,7 +252,7 @@ mod tests {
     }
 
     /// An import of one folder with these records, each newer than all before.
-    fn import(index: &Index, folder: &str, records: &[Advisory], now: i64) {
+    pub(in crate::advisory) fn import(index: &Index, folder: &str, records: &[Advisory], now: i64) {
         let mut import = index.advisories().begin(folder).unwrap();
         let mut tally = FeedTally::new(folder, now);
         for record in records {
@@ -263,7 +263,7 @@ mod tests {
         import.finish(ImportFinish { feeds: tally.feeds(), now, ..ImportFinish::default() }).unwrap();
     }
 
-    fn store(index: &Index, number: usize, packages: &[(PackageType, &str, u8)]) -> Digest {
+    pub(in crate::advisory) fn store(index: &Index, number: usize, packages: &[(PackageType, &str, u8)]) -> Digest {
         let digest = Digest::of(format!("image {number}").as_bytes());
         let image = ImageRecord {
             status: ScanStatus::Complete,
@@ -289,7 +289,7 @@ mod tests {
         digest
     }
 
-    fn settle(rematch: &mut Rematch, index: &Index, now: i64) -> usize {
+    pub(in crate::advisory) fn settle(rematch: &mut Rematch, index: &Index, now: i64) -> usize {
         let mut images = 0;
         loop {
             let step = rematch.step(index, now).unwrap();

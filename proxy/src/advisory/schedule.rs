@@ -17,6 +17,7 @@ use weir_scanner::package::Ecosystem;
 use weir_storage::index::{Index, IndexError};
 
 use super::cve::CveSources;
+use super::exploitation;
 use super::rematch::{Rematch, Step};
 use super::source::FeedSource;
 use super::upgrade::upgrade;
@@ -202,7 +203,7 @@ impl AdvisoryService {
         }
     }
 
-    /// Matches again all that imports touched; answers with the number of matchings.
+    /// Matches again all that imports touched, and tells what became known of exploitation; answers with the number of images looked at.
     pub async fn settle(&self) -> usize {
         let mut matched = 0;
         while let Some(images) = self.step().await {
@@ -211,10 +212,15 @@ impl AdvisoryService {
         matched
     }
 
-    /// Matches again a few of the images that imports touched; how many, or `None` where nothing more is to be done.
+    /// Matches again a few of the images that imports touched, or tells what became known of the exploitation of what a few have; how
+    /// many, or `None` where nothing more is to be done.
     async fn step(&self) -> Option<usize> {
         let (now, rematch) = (self.0.parts.clock.now(), Arc::clone(&self.0.rematch));
-        match self.0.parts.index.run(move |index| locked(&rematch).step(index, now)).await {
+        let step = move |index: &Index| {
+            let step = locked(&rematch).step(index, now)?;
+            if step.more { Ok::<_, IndexError>(step) } else { exploitation::step(index, now) }
+        };
+        match self.0.parts.index.run(step).await {
             Ok(Step { images, events, more }) => {
                 if !events.is_empty() {
                     tracing::info!(images, changes = events.len(), "findings changed with the advisories");
@@ -226,7 +232,7 @@ impl AdvisoryService {
             }
             Err(error) => {
                 // The rows are still there, so the next round tries again.
-                tracing::error!(%error, "images could not be matched again");
+                tracing::error!(%error, "images could not be matched again, or news of exploitation not told");
                 None
             }
         }

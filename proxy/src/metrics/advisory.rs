@@ -78,7 +78,7 @@ impl AdvisoryMetrics {
         let counter = match event.kind {
             EventKind::Opened(_) => &self.opened,
             EventKind::Closed(_) => &self.closed,
-            EventKind::Rerated(_) => return,
+            EventKind::Rerated(_) | EventKind::Exploitation(_) => return,
         };
         let mut clusters = self.clusters.get().map(|clusters| clusters(image)).unwrap_or_default();
         if clusters.is_empty() {

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use weir_storage::index::Exploitation;
 
 use super::notice::{ClusterNotice, ExceptionNotice, FeedNotice, Notice, NoticeItem, VulnerabilityNotice, counted};
 
@@ -76,8 +77,12 @@ fn of_vulnerability(found: &VulnerabilityNotice) -> String {
     if let Some(before) = found.previous_severity {
         let _ = write!(text, " (was {})", before.name());
     }
-    if found.known_exploited == Some(true) {
-        text.push_str(" · known exploited");
+    let is_news = |of: &Exploitation| found.reasons.contains(&of.name());
+    match found.known_exploited {
+        Some(true) if is_news(&Exploitation::Known) => text.push_str(" · known exploited now"),
+        Some(true) => text.push_str(" · known exploited"),
+        _ if is_news(&Exploitation::Withdrawn) => text.push_str(" · no longer known exploited"),
+        _ => {}
     }
     let packages = found.packages.iter().map(|package| match &package.fixed_version {
         Some(fixed) => format!("{} (fixed in {})", escaped(&package.purl), escaped(fixed)),
@@ -147,5 +152,19 @@ mod tests {
             "*&lt;!channel&gt; &amp; co* critical · known exploited\npkg:deb/a@1 (fixed in 2)\nin docker.io/r and 1 image more\n\
              run by c/n/Deployment w and 2 workloads more"
         );
+    }
+
+    #[test]
+    fn what_became_known_of_exploitation_is_said_as_news() {
+        let first_line = |known_exploited, reason| {
+            let NoticeItem::Vulnerability(found) = vulnerability("CVE-1", 1) else { panic!("of another kind") };
+            let item =
+                NoticeItem::Vulnerability(VulnerabilityNotice { known_exploited, reasons: vec![reason], ..found });
+            let message = message(&opened(vec![item]), None);
+            message["blocks"][1]["text"]["text"].as_str().unwrap().lines().next().unwrap().to_owned()
+        };
+        assert_eq!(first_line(Some(true), "known_exploited"), "*CVE-1* critical · known exploited now");
+        assert_eq!(first_line(Some(false), "exploitation_withdrawn"), "*CVE-1* critical · no longer known exploited");
+        assert_eq!(first_line(Some(false), "advisory"), "*CVE-1* critical");
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct EventItem {
     pub(super) id: String,
     at: String,
     pub(super) kind: &'static str,
-    /// Why it opened or closed; `null` for another rating.
+    /// Why it opened or closed, or what became known of its exploitation; `null` for another severity.
     reason: Option<&'static str>,
     #[schemars(with = "DigestText")]
     image: Digest,
@@ -57,7 +57,7 @@ impl From<ListedEvent> for EventItem {
             severity: event.severity,
             previous_severity: match event.kind {
                 EventKind::Rerated(before) => Some(before),
-                EventKind::Opened(_) | EventKind::Closed(_) => None,
+                EventKind::Opened(_) | EventKind::Exploitation(_) | EventKind::Closed(_) => None,
             },
             fixed_version: event.fixed_version,
         }

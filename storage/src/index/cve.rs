@@ -15,7 +15,7 @@ use super::cve_import::{BATCH_ROWS, CveImport};
 use super::engine::{Batch, Scan, Table};
 use super::import_record::{SourceFailure, Validators};
 use super::touched::{Touch, note_one};
-use super::{Index, IndexError, decode_key, key, lock, record};
+use super::{Index, IndexError, decode_key, exploitation, key, lock, record};
 
 /// The first year NVD has a file of; older CVEs are in it.
 const FIRST_YEAR: u16 = 2002;
@@ -215,6 +215,9 @@ impl<'a> Cves<'a> {
             let mut batch = Batch::new().durable();
             if state.current.is_some() && kind.is_scores() {
                 note_one(&mut batch, &Touch::AllNames);
+            }
+            if kind == CveKind::Kev {
+                exploitation::forget(self.index, &mut batch)?;
             }
             // A replacement that is under way ends, since its generation is not the last any more.
             put_state(&mut batch, kind, &CveState { generation: state.generation + 1, ..CveState::default() });

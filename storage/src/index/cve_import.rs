@@ -2,7 +2,7 @@
 //!
 //! Owns its order: rows under a new generation, then one batch that makes it the current one, then the removal of every other
 //! generation. A set that has shrunk to nothing is refused. Where ratings changed, the CVEs are noted as touched in the batch that
-//! makes the change visible.
+//! makes the change visible, and so is what became known of exploitation.
 
 #[cfg(test)]
 mod tests;
@@ -17,11 +17,12 @@ use super::cve::{CveKind, CveRatings, CveState, put_state, sweep};
 use super::engine::{Batch, Row, Scan, Table};
 use super::import_record::Validators;
 use super::touched::{Touch, note_one};
-use super::{Index, IndexError, decode_key, key, lock, record};
+use super::{Index, IndexError, decode_key, exploitation, key, lock, record};
 
 /// Rows written together.
 pub(super) const BATCH_ROWS: usize = 1024;
-/// CVEs whose change of ratings is noted one by one; more of them touch everything.
+/// CVEs whose change is noted one by one. Where ratings of more of them changed, everything is touched; where the catalogue of exploited
+/// vulnerabilities has or lacks more of them than before, it is another catalogue, which is no news.
 const NOTED: usize = 2000;
 /// Ratings of one CVE that are kept.
 const MAX_RATINGS: usize = 64;
@@ -128,7 +129,8 @@ impl CveImport {
         if self.records < (stored.records / 2).max(1) {
             return Err(CveImportError::Shrunken { records: self.records, stored: stored.records });
         }
-        let touched = if self.kind.is_scores() { self.changed(stored.current)? } else { Vec::new() };
+        let touched = if self.kind.is_scores() { self.rated(stored.current)? } else { Vec::new() };
+        let exploitation = if self.kind == CveKind::Kev { self.listed(stored.current)? } else { Vec::new() };
         let counts = CveCounts { records: self.records, touched: !touched.is_empty() };
         {
             // Notes are written under the lock of advisories, as every note is.
@@ -140,6 +142,7 @@ impl CveImport {
                 note_one(&mut batch, touch);
             }
             let CveFinish { as_of, location, validators, now } = finish;
+            exploitation::note(&mut batch, exploitation, now);
             let state = CveState {
                 current: Some(self.generation),
                 records: self.records,
@@ -181,11 +184,31 @@ impl CveImport {
         self.index.write(batch)
     }
 
-    /// What the new set changes of the old one: CVEs whose ratings differ, or everything where they are many or there was no
-    /// old set.
-    fn changed(&self, old: Option<u64>) -> Result<Vec<Touch>, IndexError> {
-        let Some(old) = old else { return Ok(vec![Touch::AllNames]) };
-        let mut touched = Vec::new();
+    /// What is to be matched again: CVEs whose ratings differ, or everything where they are many or there was no old set.
+    fn rated(&self, old: Option<u64>) -> Result<Vec<Touch>, IndexError> {
+        let differs = |old: Option<&Row>, new: Option<&Row>| old.map(|row| &row.value) != new.map(|row| &row.value);
+        let changed = old.map(|old| self.changed(old, differs)).transpose()?.flatten();
+        Ok(match changed {
+            Some(changed) => changed.into_iter().map(|(cve, _)| Touch::Name(cve)).collect(),
+            None => vec![Touch::AllNames],
+        })
+    }
+
+    /// The CVEs that the new set has and the old one lacks, or the other way round, and whether it has them. Without an old set nothing
+    /// is news.
+    fn listed(&self, old: Option<u64>) -> Result<Vec<(String, bool)>, IndexError> {
+        let differs = |old: Option<&Row>, new: Option<&Row>| old.is_some() != new.is_some();
+        let changed = old.map(|old| self.changed(old, differs)).transpose()?.flatten();
+        Ok(changed.unwrap_or_default())
+    }
+
+    /// The CVEs of which the two sets differ, and whether the new one has them; `None` where they are many.
+    fn changed(
+        &self,
+        old: u64,
+        differs: impl Fn(Option<&Row>, Option<&Row>) -> bool,
+    ) -> Result<Option<Vec<(String, bool)>>, IndexError> {
+        let mut changed = Vec::new();
         let [mut old, mut new] =
             [old, self.generation].map(|generation| self.index.rows(self.scan(generation)).peekable());
         loop {
@@ -197,16 +220,16 @@ impl CveImport {
             };
             let before = if order.is_le() { old.next().transpose()? } else { None };
             let after = if order.is_ge() { new.next().transpose()? } else { None };
-            if before.as_ref().map(|row| &row.value) != after.as_ref().map(|row| &row.value)
-                && let Some(row) = after.or(before)
+            if differs(before.as_ref(), after.as_ref())
+                && let Some(row) = after.as_ref().or(before.as_ref())
             {
-                touched.push(Touch::Name(cve_of(&row)?));
+                changed.push((cve_of(row)?, after.is_some()));
             }
-            if touched.len() > NOTED {
-                return Ok(vec![Touch::AllNames]);
+            if changed.len() > NOTED {
+                return Ok(None);
             }
         }
-        Ok(touched)
+        Ok(Some(changed))
     }
 
     fn scan(&self, generation: u64) -> Scan {

@@ -97,6 +97,8 @@ tables! {
     Cves = "cves",
     /// source → state of its refreshes.
     CveSources = "cve_sources",
+    /// CVE → that it became known to be exploited, or is no longer, and of which images that was told.
+    ExploitationChanges = "exploitation_changes",
     /// cluster → who watches it, and how fresh it is.
     Clusters = "clusters",
     /// (cluster, kind, namespace, name) → pod, node or owner.

@@ -1,8 +1,8 @@
 //! Events: which findings opened, were rated anew or closed, when and why.
 //!
-//! Owns the order of events. One row holds everything one matching of one image changed, under a sequence number that only
-//! grows; a second table gives an image's rows. Rows are written in the batch of the findings they tell of, so that neither is there
-//! without the other.
+//! Owns the order of events. One row holds everything one matching of one image changed, or one catalogue of exploited vulnerabilities,
+//! under a sequence number that only grows; a second table gives an image's rows. Rows are written in the batch of what they tell of,
+//! so that neither is there without the other.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +25,8 @@ pub enum EventKind {
     Opened(OpenedReason),
     /// Its severity changed from this one.
     Rerated(Severity),
+    /// What is known of its exploitation changed.
+    Exploitation(Exploitation),
     /// It is there no longer.
     Closed(ClosedReason),
 }
@@ -34,7 +36,7 @@ impl EventKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Opened(_) => "opened",
-            Self::Rerated(_) => "rerated",
+            Self::Rerated(_) | Self::Exploitation(_) => "rerated",
             Self::Closed(_) => "closed",
         }
     }
@@ -43,6 +45,7 @@ impl EventKind {
     pub const fn reason(self) -> Option<&'static str> {
         match self {
             Self::Opened(reason) => Some(reason.name()),
+            Self::Exploitation(exploitation) => Some(exploitation.name()),
             Self::Closed(reason) => Some(reason.name()),
             Self::Rerated(_) => None,
         }
@@ -67,6 +70,25 @@ impl OpenedReason {
             Self::NewImage => "new_image",
             Self::Advisory => "advisory",
             Self::DetectorChanged => "detector_changed",
+        }
+    }
+}
+
+/// What is known of the exploitation of a finding that stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exploitation {
+    /// It is in the catalogue of known exploited vulnerabilities, where it was not before.
+    Known,
+    /// It is in it no longer.
+    Withdrawn,
+}
+
+impl Exploitation {
+    /// The name in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Known => "known_exploited",
+            Self::Withdrawn => "exploitation_withdrawn",
         }
     }
 }
@@ -111,7 +133,7 @@ pub struct FindingEvent {
     pub fixed_version: Option<String>,
 }
 
-/// Everything one matching of one image changed.
+/// Everything one matching, or one catalogue, changed of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRecord {
     /// When, seconds since the epoch.
@@ -275,13 +297,18 @@ impl<'a> Events<'a> {
         self.index.get(Table::Events, &key::encode(&sequence))
     }
 
-    /// Adds a row to a batch of the findings' table, whose lock the caller holds.
-    pub(super) fn add(&self, batch: &mut Batch, event: &EventRecord) -> Result<(), IndexError> {
-        let sequence = self.last()? + 1;
-        let stamp = StampRecord { at: sequence.cast_signed(), value: Vec::new() };
-        batch.put(Table::Stamps, key::encode(SEQUENCE_STAMP), record::encode(&stamp));
-        batch.put(Table::Events, key::encode(&sequence), record::encode(event));
-        batch.put(Table::ImageEvents, key::encode(&(event.image, sequence)), Vec::new());
+    /// Adds rows to a batch, in their order. The caller holds the lock of the findings' table.
+    pub(super) fn add(&self, batch: &mut Batch, events: &[EventRecord]) -> Result<(), IndexError> {
+        let mut sequence = self.last()?;
+        for event in events {
+            sequence += 1;
+            batch.put(Table::Events, key::encode(&sequence), record::encode(event));
+            batch.put(Table::ImageEvents, key::encode(&(event.image, sequence)), Vec::new());
+        }
+        if !events.is_empty() {
+            let stamp = StampRecord { at: sequence.cast_signed(), value: Vec::new() };
+            batch.put(Table::Stamps, key::encode(SEQUENCE_STAMP), record::encode(&stamp));
+        }
         Ok(())
     }
 }
@@ -300,7 +327,7 @@ mod tests {
         };
         let event = EventRecord { at, image: Digest::of(image), changes: ids.iter().map(change).collect() };
         let mut batch = Batch::new();
-        index.events().add(&mut batch, &event).unwrap();
+        index.events().add(&mut batch, &[event]).unwrap();
         index.write(batch).unwrap();
     }
 

@@ -184,7 +184,7 @@ impl<'a> Findings<'a> {
         batch.put(Table::Findings, key::encode(manifest), record::encode(&next));
         let event = EventRecord { at, image: *manifest, changes };
         if !event.changes.is_empty() {
-            self.index.events().add(&mut batch, &event)?;
+            self.index.events().add(&mut batch, std::slice::from_ref(&event))?;
         }
         self.index.write(batch)?;
         Ok(event.changes)

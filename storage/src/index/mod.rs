@@ -18,6 +18,7 @@ pub mod engine;
 mod error;
 mod event;
 mod exception;
+mod exploitation;
 mod finding;
 mod finding_change;
 mod folder_count;
@@ -65,10 +66,11 @@ pub use cve_import::{CveCounts, CveFinish, CveImport, CveImportError};
 use engine::{Batch, Engine, MemoryEngine, RocksEngine, Rows, Scan, Table};
 pub use error::{EngineFailure, IndexError, RecordError};
 pub use event::{
-    ClosedReason, EventCursor, EventKind, EventPage, EventRecord, Events, FindingEvent, InvalidEventCursor,
-    ListedEvent, OpenedReason,
+    ClosedReason, EventCursor, EventKind, EventPage, EventRecord, Events, Exploitation, FindingEvent,
+    InvalidEventCursor, ListedEvent, OpenedReason,
 };
 pub use exception::{ExceptionChange, ExceptionOutcome, Exceptions, VexDocumentRecord};
+pub use exploitation::{ExploitationChange, ExploitationChanges, ExploitationStep};
 pub use finding::{FindingBrief, Findings, FindingsBrief, FindingsRecord, FirstSeen, Matching};
 pub use folder_reach::FolderReach;
 use format::Format;
@@ -113,6 +115,7 @@ struct Locks {
     /// Taken before `inventories`, `findings` and `tags` where an image is removed.
     images: Mutex<()>,
     inventories: Mutex<()>,
+    /// Taken before `cves` where both are.
     findings: Mutex<()>,
     tags: Mutex<()>,
     /// Taken before `cves` where both are.
@@ -242,6 +245,11 @@ impl Index {
     /// What is known of CVEs beside the advisories.
     pub fn cves(&self) -> Cves<'_> {
         Cves::new(self)
+    }
+
+    /// What became known of exploitation and is still to be told.
+    pub fn exploitation_changes(&self) -> ExploitationChanges<'_> {
+        ExploitationChanges::new(self)
     }
 
     /// What imports touched and no match has answered yet.

@@ -3,7 +3,7 @@
 use weir_scanner::exception::{self, Rules, Subject};
 use weir_scanner::finding::{Finding, FixState};
 use weir_scanner::oci::Digest;
-use weir_storage::index::{EventKind, FindingEvent, FindingsRecord, Index, IndexError};
+use weir_storage::index::{EventKind, Exploitation, FindingEvent, FindingsRecord, Index, IndexError};
 
 use crate::report::current::Current;
 use crate::report::fleet::{FleetView, Place};
@@ -84,10 +84,14 @@ impl ImageFacts {
     }
 }
 
-/// Whether an event is still so, by the finding as it is now, and of one that counts: what opened and closed since is not told as open.
-pub(super) fn holds(event: &FindingEvent, finding: Option<&Finding>) -> bool {
+/// Whether an event is still so, by the finding as it is now and whether that is exploited, and of one that counts: what opened and
+/// closed since is not told as open.
+pub(super) fn holds(event: &FindingEvent, finding: Option<&Finding>, known_exploited: Option<bool>) -> bool {
+    let counts = finding.is_some_and(|finding| finding.covered_by.is_none());
     match event.kind {
-        EventKind::Opened(_) | EventKind::Rerated(_) => finding.is_some_and(|finding| finding.covered_by.is_none()),
+        EventKind::Opened(_) | EventKind::Rerated(_) => counts,
+        EventKind::Exploitation(Exploitation::Known) => counts && known_exploited == Some(true),
+        EventKind::Exploitation(Exploitation::Withdrawn) => counts && known_exploited == Some(false),
         EventKind::Closed(_) => finding.is_none(),
     }
 }

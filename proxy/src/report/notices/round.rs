@@ -9,8 +9,8 @@ use weir_scanner::exception::Rules;
 use weir_scanner::finding::Severity;
 use weir_scanner::oci::Digest;
 use weir_storage::index::{
-    EventCursor, EventKind, Gathered, Index, IndexError, ListedEvent, WebhookDelivery, WebhookMark, WebhookMarks,
-    WebhookRecord,
+    EventCursor, EventKind, Exploitation, Gathered, Index, IndexError, ListedEvent, WebhookDelivery, WebhookMark,
+    WebhookMarks, WebhookRecord,
 };
 
 use super::edges::{self, Edges};
@@ -224,6 +224,7 @@ impl<'a> Round<'a> {
         let (kind, previous_severity) = match event.kind {
             EventKind::Opened(_) => (NoticeKind::Opened, None),
             EventKind::Rerated(before) => (NoticeKind::Rerated, Some(before)),
+            EventKind::Exploitation(_) => (NoticeKind::Rerated, None),
             EventKind::Closed(_) => (NoticeKind::Closed, None),
         };
         if !self.settings.kinds.contains(&kind) {
@@ -249,8 +250,9 @@ impl<'a> Round<'a> {
         };
         let finding = facts.finding(told.id, told.package);
         told.known_exploited = finding.and_then(|finding| facts.exploited(finding));
-        let is_told = self.wants(&told)
-            && holds(event, finding)
+        let was_exploited = event.kind == EventKind::Exploitation(Exploitation::Withdrawn);
+        let is_told = (self.wants(&told) || (self.settings.known_exploited && was_exploited))
+            && holds(event, finding, told.known_exploited)
             && !facts.is_excepted(told.id, told.package, finding, &self.asker(image));
         found.image = Some(facts);
         if is_told {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_scanner::fixture::BuiltImage;
 
-use super::feed::{KNOWN, LATER, RERATED, WITHDRAWN};
+use super::feed::{KNOWN, LATER, LISTED, RERATED, WITHDRAWN};
 use super::workloads::{ENDED, PRIVATE, PRIVATE_REPOSITORY};
 use super::world::World;
 
@@ -37,7 +37,7 @@ pub(super) fn facts(world: &World, tokens: &Value, provider: &Value) -> Value {
         },
         "vulnerabilities": KNOWN.iter().map(|known| known.cve).collect::<Vec<_>>(),
         "clusters": {"prod": ["billing", "logging", "shop"], "edge": ["kiosk", "sensors"]},
-        "events": {"opened": LATER, "rerated": RERATED, "closed": WITHDRAWN},
+        "events": {"opened": LATER, "rerated": RERATED, "rerated known exploited": LISTED, "closed": WITHDRAWN},
         "ended": ENDED,
         "created": crate::api_server::CREATED,
     })

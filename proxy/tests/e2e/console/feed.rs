@@ -22,6 +22,8 @@ pub(super) struct Known {
 pub(super) const LATER: &str = "CVE-2024-34069";
 /// Rated lower at first.
 pub(super) const RERATED: &str = "CVE-2022-36359";
+/// Known to be exploited only later.
+pub(super) const LISTED: &str = "CVE-2023-4863";
 /// Withdrawn after everything was read.
 pub(super) const WITHDRAWN: &str = "CVE-2019-19844";
 
@@ -87,16 +89,7 @@ impl Feeds {
         let osv = directory.join("osv");
         write_all(&osv, Time::First);
         let kev = directory.join("kev.json");
-        let exploited = KNOWN.iter().filter(|known| known.is_exploited);
-        let entries: Vec<Value> = exploited
-            .map(|known| {
-                json!({"cveID": known.cve, "dateAdded": "2023-11-21", "dueDate": "2023-12-12",
-                                "shortDescription": known.summary, "knownRansomwareCampaignUse": "Unknown"})
-            })
-            .collect();
-        let catalogue = json!({"title": "made for a test", "catalogVersion": "2024.01.01",
-            "dateReleased": "2024-01-01T00:00:00Z", "count": entries.len(), "vulnerabilities": entries});
-        std::fs::write(&kev, catalogue.to_string()).unwrap();
+        write_catalogue(&kev, Time::First);
         let epss = directory.join("epss.csv");
         let rows = KNOWN.iter().map(|known| format!("{},{},0.5\n", known.cve, known.epss)).collect::<String>();
         let head = "#model_version:test,score_date:2024-01-01T00:00:00Z\ncve,epss,percentile\n";
@@ -104,10 +97,23 @@ impl Feeds {
         Self { osv, kev, epss }
     }
 
-    /// Writes them as they are later: one more, one rated anew, one withdrawn.
+    /// Writes them as they are later: one more, one rated anew, one known to be exploited, one withdrawn.
     pub(super) fn go_on(&self) {
         write_all(&self.osv, Time::Later);
+        write_catalogue(&self.kev, Time::Later);
     }
+}
+
+fn write_catalogue(file: &Path, time: Time) {
+    let exploited = KNOWN.iter().filter(|known| known.is_exploited && (time == Time::Later || known.cve != LISTED));
+    let entry = |known: &Known| {
+        json!({"cveID": known.cve, "dateAdded": "2023-11-21", "dueDate": "2023-12-12",
+               "shortDescription": known.summary, "knownRansomwareCampaignUse": "Unknown"})
+    };
+    let entries: Vec<Value> = exploited.map(entry).collect();
+    let catalogue = json!({"title": "made for a test", "catalogVersion": "2024.01.01",
+        "dateReleased": "2024-01-01T00:00:00Z", "count": entries.len(), "vulnerabilities": entries});
+    std::fs::write(file, catalogue.to_string()).unwrap();
 }
 
 fn write_all(osv: &Path, time: Time) {

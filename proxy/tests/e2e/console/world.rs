@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use weir_storage::index::ClusterObject;
 
-use super::feed::{Feeds, LATER, RERATED, WITHDRAWN};
+use super::feed::{Feeds, LATER, LISTED, RERATED, WITHDRAWN};
 use super::images::Images;
 use super::workloads::{ENDED, edge, ended, prod};
 use crate::api_server::Behaviour;
@@ -165,7 +165,7 @@ impl World {
     fn go_on(&self, feeds: &Feeds) {
         feeds.go_on();
         run(Weir::command(&[]).args(["advisories", "refresh", "--data"]).arg(&self.weir().data));
-        let wanted = [("opened", LATER), ("rerated", RERATED), ("closed", WITHDRAWN)];
+        let wanted = [("opened", LATER), ("rerated", RERATED), ("rerated", LISTED), ("closed", WITHDRAWN)];
         self.weir().until("events?limit=1000", 60, |events| {
             let is = |kind: &str, name: &str| {
                 events.iter().any(|event| event["kind"] == kind && event["vulnerability"] == name)

@@ -5,8 +5,8 @@ use weir_storage::index::{ClusterObject, Index, PodRecord};
 
 use super::{Receiver, except, numbered, over_in, publish, told, webhook};
 use crate::scan::pull;
-use crate::support::{Image, Registry};
-use crate::workloads::{Images, World, pod, running, runs};
+use crate::support::{Image, Registry, post};
+use crate::workloads::{EXPLOITED, Images, World, pod, running, runs, write_catalogue};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_told_when_it_runs_and_from_then_on_what_happens_to_it() {
@@ -71,6 +71,54 @@ async fn an_image_is_told_when_it_runs_and_from_then_on_what_happens_to_it() {
     assert_eq!(message["text"], "3 findings opened: 3 vulnerabilities in 1 image");
     assert!(message["blocks"][1]["text"]["text"].as_str().unwrap().contains("run by prod/back/Pod two"), "{message}");
     assert_eq!([all.got().len(), grave.got().len(), chat.got().len()], [4, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_known_of_exploitation_is_told_once_and_stands_in_the_history() {
+    let [ops, grave] = [Receiver::start().await, Receiver::start().await];
+    let mut settings = webhook(&ops, &[("SEVERITY", "critical"), ("KINDS", "opened,rerated"), ("FORMAT", "json")]);
+    settings.extend(numbered(1, "grave", &grave.url(), &[("SEVERITY", "critical"), ("KNOWN_EXPLOITED", "false")]));
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let images = Images::new("app");
+    let world = World::with(&[&images.held("team/app", "1")], &settings, |_| None).await;
+    let directory = world.weir.data().parent().unwrap().to_owned();
+    world.pull("team/app", "1", &images.amd).await;
+    let id = format!("docker.io/team/app@{}", images.amd.index_digest);
+    world.put([running("one", "amd", "team/app:1", &id)]);
+    assert_eq!(told(&ops.until(1).await[0]), [EXPLOITED]);
+
+    let catalogue = async |exploited: &[&str]| {
+        world.weir.clock.advance(60);
+        write_catalogue(&directory, exploited);
+        assert_eq!(post(world.weir.report, "/api/v1/advisories/refresh", &[], b"").await.status, 202);
+    };
+    catalogue(&[EXPLOITED, "CVE-2026-0002", "CVE-2026-7777"]).await;
+    let listed = ops.until(2).await[1].json();
+    assert_eq!((&listed["kind"], listed["items"].as_array().unwrap().len()), (&json!("rerated"), 1));
+    let item = &listed["items"][0];
+    assert_eq!((&item["id"], &item["severity"]), (&json!("CVE-2026-0002"), &json!("high")));
+    assert_eq!((&item["known_exploited"], &item["reasons"]), (&json!(true), &json!(["known_exploited"])));
+    assert_eq!((&item["previous_severity"], &item["images"][0]["workloads"][0]["name"]), (&Value::Null, &json!("one")));
+
+    catalogue(&[EXPLOITED, "CVE-2026-7777"]).await;
+    let withdrawn = ops.until(3).await[2].json();
+    let item = &withdrawn["items"][0];
+    assert_eq!((&withdrawn["kind"], &item["id"]), (&json!("rerated"), &json!("CVE-2026-0002")));
+    assert_eq!((&item["known_exploited"], &item["reasons"]), (&json!(false), &json!(["exploitation_withdrawn"])));
+
+    let history = world.items(&format!("images/{}/history", images.amd.manifest_digest)).await;
+    let seen: Vec<_> =
+        history.iter().map(|event| json!([event["kind"], event["reason"], event["vulnerability"]])).collect();
+    assert_eq!(seen[0], json!(["rerated", "exploitation_withdrawn", "CVE-2026-0002"]));
+    assert_eq!(seen[1], json!(["rerated", "known_exploited", "CVE-2026-0002"]));
+    assert_eq!(seen.len(), 4, "beside the two that opened: {history:?}");
+
+    // After a restart, with the same catalogue, nothing is told anew.
+    let world = world.restart().await;
+    publish(&directory, Some(&world.weir), &[("openssl", 1), ("bash", 2), ("bash", 3)]).await;
+    let history = format!("images/{}/history", images.amd.manifest_digest);
+    world.until(&history, |items| items[0]["vulnerability"] == "CVE-2026-0003" && items.len() == 5).await;
+    assert_eq!([ops.got().len(), grave.got().len()], [3, 0], "whoever wants the grave alone hears nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

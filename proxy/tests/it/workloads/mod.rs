@@ -8,6 +8,8 @@ mod posture;
 mod stale;
 mod unseen;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use weir_proxy::app::Overrides;
 use weir_scanner::fixture::{BuiltImage, ImageBuilder, LayerBuilder};
@@ -21,7 +23,7 @@ use crate::scans::indexed;
 use crate::support::{Answer, Ask, Image, Registry, Weir, eventually, get};
 
 /// A vulnerability of the images that is known to be exploited; they have another one.
-const EXPLOITED: &str = "CVE-2026-0001";
+pub(crate) const EXPLOITED: &str = "CVE-2026-0001";
 
 /// One tag of one repository, for two platforms.
 pub(crate) struct Images {
@@ -87,10 +89,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         std::fs::write(at("kubeconfig"), server.kubeconfig()).unwrap();
-        let kev = json!({"dateReleased": "2026-01-01T00:00:00Z", "vulnerabilities": [
-            {"cveID": EXPLOITED, "dateAdded": "2026-01-01", "dueDate": "2026-02-01",
-             "knownRansomwareCampaignUse": "Known", "vulnerabilityName": "n"}]});
-        std::fs::write(at("kev.json"), kev.to_string()).unwrap();
+        write_catalogue(directory.path(), &[EXPLOITED]);
         let feed = [
             advisory("DSA-1-1", EXPLOITED, "Debian:12", "openssl", "3.0.2"),
             advisory("DSA-2-1", "CVE-2026-0002", "Debian:12", "bash", "5.3"),
@@ -182,6 +181,17 @@ impl World {
             panic!("{line}: {} and not {value}", last.get());
         }
     }
+}
+
+/// Makes the catalogue of known exploited vulnerabilities that a world in this directory reads.
+pub(crate) fn write_catalogue(directory: &Path, exploited: &[&str]) {
+    let entry = |cve: &&str| {
+        json!({"cveID": cve, "dateAdded": "2026-01-01", "dueDate": "2026-02-01",
+               "knownRansomwareCampaignUse": "Known", "vulnerabilityName": "n"})
+    };
+    let entries: Vec<Value> = exploited.iter().map(entry).collect();
+    let catalogue = json!({"dateReleased": "2026-01-01T00:00:00Z", "vulnerabilities": entries});
+    std::fs::write(directory.join("kev.json"), catalogue.to_string()).unwrap();
 }
 
 async fn start(directory: tempfile::TempDir, settings: &[(String, String)]) -> Weir {

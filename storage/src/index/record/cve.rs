@@ -5,11 +5,12 @@ use weir_scanner::advisory::epss::EpssScore;
 use weir_scanner::advisory::kev::KevEntry;
 
 use super::advisory::StoredRating;
-use super::common::all;
+use super::common::{StoredDigest, all};
+use super::event::StoredExploitation;
 use super::import::{StoredFailure, StoredValidators};
 use super::{Record, Unreadable, first_version, seal, unseal};
-use crate::index::CveState;
 use crate::index::cve::CveRatings;
+use crate::index::{CveState, ExploitationChange};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredKevV1 {
@@ -113,3 +114,26 @@ impl From<StoredCveStateV1> for CveState {
 }
 
 first_version!(CveState as StoredCveStateV1);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredExploitationChangeV1 {
+    at: i64,
+    exploitation: StoredExploitation,
+    told: Option<StoredDigest>,
+}
+
+impl From<&ExploitationChange> for StoredExploitationChangeV1 {
+    fn from(change: &ExploitationChange) -> Self {
+        let ExploitationChange { at, exploitation, told } = change;
+        Self { at: *at, exploitation: (*exploitation).into(), told: told.as_ref().map(Into::into) }
+    }
+}
+
+impl From<StoredExploitationChangeV1> for ExploitationChange {
+    fn from(stored: StoredExploitationChangeV1) -> Self {
+        let StoredExploitationChangeV1 { at, exploitation, told } = stored;
+        Self { at, exploitation: exploitation.into(), told: told.map(Into::into) }
+    }
+}
+
+first_version!(ExploitationChange as StoredExploitationChangeV1);

@@ -1,10 +1,12 @@
-//! Stored form of events.
+//! Stored forms of events.
+//!
+//! The second form knows one more kind of change, so it reads the first as well.
 
 use serde::{Deserialize, Serialize};
 
 use super::common::{StoredDigest, StoredSeverity, all, mirrored};
-use super::{Record, Unreadable, first_version, seal, unseal};
-use crate::index::{ClosedReason, EventKind, EventRecord, FindingEvent, OpenedReason};
+use super::{Record, Unreadable, seal, unseal};
+use crate::index::{ClosedReason, EventKind, EventRecord, Exploitation, FindingEvent, OpenedReason};
 
 mirrored! {
     StoredOpenedReason = OpenedReason { NewImage, Advisory, DetectorChanged }
@@ -14,11 +16,17 @@ mirrored! {
     StoredClosedReason = ClosedReason { FixedInFeed, Withdrawn, ImageChanged, DetectorChanged }
 }
 
+mirrored! {
+    StoredExploitation = Exploitation { Known, Withdrawn }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 enum StoredKind {
     Opened(StoredOpenedReason),
     Rerated(StoredSeverity),
     Closed(StoredClosedReason),
+    /// Since the second form.
+    Exploitation(StoredExploitation),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +44,7 @@ impl From<&FindingEvent> for StoredChange {
         let kind = match kind {
             EventKind::Opened(reason) => StoredKind::Opened(reason.into()),
             EventKind::Rerated(from) => StoredKind::Rerated(from.into()),
+            EventKind::Exploitation(exploitation) => StoredKind::Exploitation(exploitation.into()),
             EventKind::Closed(reason) => StoredKind::Closed(reason.into()),
         };
         Self { kind, id, package, severity: severity.into(), fixed_version }
@@ -48,6 +57,7 @@ impl From<StoredChange> for FindingEvent {
         let kind = match kind {
             StoredKind::Opened(reason) => EventKind::Opened(reason.into()),
             StoredKind::Rerated(from) => EventKind::Rerated(from.into()),
+            StoredKind::Exploitation(exploitation) => EventKind::Exploitation(exploitation.into()),
             StoredKind::Closed(reason) => EventKind::Closed(reason.into()),
         };
         Self { kind, id, package, severity: severity.into(), fixed_version }
@@ -55,22 +65,35 @@ impl From<StoredChange> for FindingEvent {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct StoredEventV1 {
+struct StoredEvent {
     at: i64,
     image: StoredDigest,
     changes: Vec<StoredChange>,
 }
 
-impl From<&EventRecord> for StoredEventV1 {
+impl From<&EventRecord> for StoredEvent {
     fn from(event: &EventRecord) -> Self {
         Self { at: event.at, image: (&event.image).into(), changes: all(&event.changes) }
     }
 }
 
-impl From<StoredEventV1> for EventRecord {
-    fn from(stored: StoredEventV1) -> Self {
+impl From<StoredEvent> for EventRecord {
+    fn from(stored: StoredEvent) -> Self {
         Self { at: stored.at, image: stored.image.into(), changes: all(stored.changes) }
     }
 }
 
-first_version!(EventRecord as StoredEventV1);
+impl Record for EventRecord {
+    const VERSION: u8 = 2;
+
+    fn write(&self, out: Vec<u8>) -> Vec<u8> {
+        seal(&StoredEvent::from(self), out)
+    }
+
+    fn read(version: u8, body: &[u8]) -> Result<Self, Unreadable> {
+        match version {
+            1 | 2 => Ok(unseal::<StoredEvent>(body)?.into()),
+            _ => Err(Unreadable::Version),
+        }
+    }
+}

@@ -88,6 +88,7 @@ forms! {
     "epss" = weir_scanner::advisory::epss::EpssScore,
     "cve-ratings" = super::cve::CveRatings,
     "cve-state" = super::CveState,
+    "exploitation-change" = super::ExploitationChange,
     "cluster" = super::ClusterRecord,
     "cluster-object" = super::ClusterObject,
     "life" = super::LifeRecord,

@@ -346,8 +346,16 @@ fn event() -> EventRecord {
         EventKind::Rerated(Severity::Unknown),
         EventKind::Closed(ClosedReason::FixedInFeed),
         EventKind::Closed(ClosedReason::DetectorChanged),
+        EventKind::Exploitation(Exploitation::Known),
+        EventKind::Exploitation(Exploitation::Withdrawn),
     ];
     EventRecord { at: 1_700_000_000, image: sha512(), changes: kinds.map(change).into() }
+}
+
+fn first_event() -> EventRecord {
+    let mut event = event();
+    event.changes.truncate(5);
+    event
 }
 
 fn first_advisory() -> Advisory {
@@ -443,6 +451,10 @@ fn cve_state() -> CveState {
     }
 }
 
+fn exploitation_change() -> ExploitationChange {
+    ExploitationChange { at: 1_700_000_000, exploitation: Exploitation::Known, told: Some(sha512()) }
+}
+
 #[test]
 fn every_sample_reads_as_what_it_was_written_from() {
     let mut samples = Samples::open();
@@ -470,7 +482,8 @@ fn every_sample_reads_as_what_it_was_written_from() {
     samples.check("inventory", 2, &inventory());
     samples.check("findings", 1, &first_findings());
     samples.check("findings", 2, &findings());
-    samples.check("event", 1, &event());
+    samples.check("event", 1, &first_event());
+    samples.check("event", 2, &event());
     samples.check("advisory", 1, &first_advisory());
     samples.check("advisory", 2, &advisory());
     samples.check("mark", 1, &MarkRecord { generation: 300, modified: None });
@@ -482,6 +495,7 @@ fn every_sample_reads_as_what_it_was_written_from() {
     samples.check("epss", 1, &EpssScore { score: 0.033_51, percentile: 0.8765 });
     samples.check("cve-ratings", 1, &CveRatings(advisory().ratings));
     samples.check("cve-state", 1, &cve_state());
+    samples.check("exploitation-change", 1, &exploitation_change());
     samples.check("cluster", 1, &cluster());
     for (name, object) in cluster_objects() {
         samples.check(name, 1, &object);
