@@ -62,7 +62,8 @@ pub struct VulnerabilityNotice {
     pub previous_severity: Option<Severity>,
     /// `null` without a list of exploited vulnerabilities.
     pub known_exploited: Option<bool>,
-    /// Why, as events say: `new_image`, `advisory`, `known_exploited`, `fixed_in_feed`, …; `image_runs` for an image that began to run.
+    /// Why, as events say: `new_image`, `advisory`, `known_exploited`, `fixed_in_feed`, …; `image_runs` for an image that began to run;
+    /// `accepted_risk` beside `known_exploited` where a decision says so.
     pub reasons: Vec<&'static str>,
     /// The packages it is in.
     pub packages: Vec<NoticePackage>,

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use weir_scanner::exception::Kind;
 use weir_storage::index::Exploitation;
 
 use super::notice::{ClusterNotice, ExceptionNotice, FeedNotice, Notice, NoticeItem, VulnerabilityNotice, counted};
@@ -79,7 +80,12 @@ fn of_vulnerability(found: &VulnerabilityNotice) -> String {
     }
     let is_news = |of: &Exploitation| found.reasons.contains(&of.name());
     match found.known_exploited {
-        Some(true) if is_news(&Exploitation::Known) => text.push_str(" · known exploited now"),
+        Some(true) if is_news(&Exploitation::Known) => {
+            text.push_str(" · known exploited now");
+            if found.reasons.contains(&Kind::AcceptedRisk.name()) {
+                text.push_str(", after its risk was accepted");
+            }
+        }
         Some(true) => text.push_str(" · known exploited"),
         _ if is_news(&Exploitation::Withdrawn) => text.push_str(" · no longer known exploited"),
         _ => {}
@@ -156,15 +162,26 @@ mod tests {
 
     #[test]
     fn what_became_known_of_exploitation_is_said_as_news() {
-        let first_line = |known_exploited, reason| {
+        let first_line = |known_exploited, reasons: &[&'static str]| {
             let NoticeItem::Vulnerability(found) = vulnerability("CVE-1", 1) else { panic!("of another kind") };
+            let known_exploited = Some(known_exploited);
             let item =
-                NoticeItem::Vulnerability(VulnerabilityNotice { known_exploited, reasons: vec![reason], ..found });
+                NoticeItem::Vulnerability(VulnerabilityNotice { known_exploited, reasons: reasons.into(), ..found });
             let message = message(&opened(vec![item]), None);
             message["blocks"][1]["text"]["text"].as_str().unwrap().lines().next().unwrap().to_owned()
         };
-        assert_eq!(first_line(Some(true), "known_exploited"), "*CVE-1* critical · known exploited now");
-        assert_eq!(first_line(Some(false), "exploitation_withdrawn"), "*CVE-1* critical · no longer known exploited");
-        assert_eq!(first_line(Some(false), "advisory"), "*CVE-1* critical");
+        for (known_exploited, reasons, line) in [
+            (true, &["known_exploited"][..], "*CVE-1* critical · known exploited now"),
+            (
+                true,
+                &["accepted_risk", "known_exploited"],
+                "*CVE-1* critical · known exploited now, after its risk was accepted",
+            ),
+            (true, &["advisory"], "*CVE-1* critical · known exploited"),
+            (false, &["exploitation_withdrawn"], "*CVE-1* critical · no longer known exploited"),
+            (false, &["advisory"], "*CVE-1* critical"),
+        ] {
+            assert_eq!(first_line(known_exploited, reasons), line);
+        }
     }
 }

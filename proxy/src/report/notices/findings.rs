@@ -30,6 +30,8 @@ pub(super) struct Told<'a> {
     pub(super) previous_severity: Option<Severity>,
     pub(super) fixed_version: Option<&'a str>,
     pub(super) reason: Option<&'static str>,
+    /// The kind of the decision that it is told in spite of.
+    pub(super) despite: Option<&'static str>,
     pub(super) known_exploited: Option<bool>,
 }
 
@@ -74,7 +76,7 @@ impl Summary {
             (known, other) => known.or(other),
         };
         entry.known_exploited = entry.known_exploited.max(told.known_exploited);
-        entry.reasons.extend(told.reason);
+        entry.reasons.extend(told.reason.into_iter().chain(told.despite));
         // What is found in one image comes together.
         if entry.images.last() != Some(&image) {
             entry.images.push(image);
@@ -192,6 +194,7 @@ mod tests {
             previous_severity: None,
             fixed_version: None,
             reason: Some("advisory"),
+            despite: None,
             known_exploited: Some(id == "exploited"),
         }
     }

@@ -1,6 +1,6 @@
 //! What is known of one image when its findings are told: which are still there, are exploited, or stand under an exception.
 
-use weir_scanner::exception::{self, Rules, Subject};
+use weir_scanner::exception::{self, Exception, Kind, Rules, Subject, Target};
 use weir_scanner::finding::{Finding, FixState};
 use weir_scanner::oci::Digest;
 use weir_storage::index::{EventKind, Exploitation, FindingEvent, FindingsRecord, Index, IndexError};
@@ -55,11 +55,17 @@ impl ImageFacts {
         self.current.exploited(finding)
     }
 
-    /// Whether a vulnerability of a package stands under a decision, for all workloads that count. One whose finding is gone is known by
+    /// The decision under which a vulnerability of a package stands, for all workloads that count. One whose finding is gone is known by
     /// its id alone.
-    pub(super) fn is_excepted(&self, id: &str, package: &str, finding: Option<&Finding>, asker: &Asker<'_>) -> bool {
+    pub(super) fn decision<'a>(
+        &self,
+        id: &str,
+        package: &str,
+        finding: Option<&Finding>,
+        asker: &Asker<'a>,
+    ) -> Option<&'a Exception> {
         if asker.rules.is_empty() {
-            return false;
+            return None;
         }
         let mut names = vec![id];
         names.extend(finding.iter().flat_map(|finding| &finding.aliases).map(String::as_str));
@@ -80,7 +86,7 @@ impl ImageFacts {
             }
         });
         let whole = asker.rules.of_repository_in(&repositories, &self.digest, places.clone(), asker.now);
-        whole.or_else(|| asker.rules.of_finding_in(&subject, places, asker.now)).is_some()
+        whole.or_else(|| asker.rules.of_finding_in(&subject, places, asker.now))
     }
 }
 
@@ -94,6 +100,14 @@ pub(super) fn holds(event: &FindingEvent, finding: Option<&Finding>, known_explo
         EventKind::Exploitation(Exploitation::Withdrawn) => counts && known_exploited == Some(false),
         EventKind::Closed(_) => finding.is_none(),
     }
+}
+
+/// Whether an event is told in spite of a decision: a risk was accepted before it was known to be exploited. One of a whole repository was
+/// accepted whatever is in it.
+pub(super) fn is_told_despite(event: &FindingEvent, decision: &Exception) -> bool {
+    event.kind == EventKind::Exploitation(Exploitation::Known)
+        && decision.kind == Kind::AcceptedRisk
+        && decision.target == Target::Vulnerability
 }
 
 /// The repositories an image was seen in, `<upstream>/<repository>`.

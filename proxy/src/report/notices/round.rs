@@ -15,7 +15,7 @@ use weir_storage::index::{
 
 use super::edges::{self, Edges};
 use super::findings::{Names, Summary, Told};
-use super::image::{Asker, ImageFacts, holds};
+use super::image::{Asker, ImageFacts, holds, is_told_despite};
 use super::scope::{self, Change, Scope};
 use crate::notify::{Notice, Webhook, render};
 use crate::report::advisories::{self, Age};
@@ -174,10 +174,11 @@ impl<'a> Round<'a> {
                 previous_severity: None,
                 fixed_version: finding.fixed_version.as_deref(),
                 reason: Some(IMAGE_RUNS),
+                despite: None,
                 known_exploited: facts.exploited(finding),
             };
             let asker = self.asker(&image);
-            if self.wants(&told) && !facts.is_excepted(told.id, told.package, Some(finding), &asker) {
+            if self.wants(&told) && facts.decision(told.id, told.package, Some(finding), &asker).is_none() {
                 found.opened.add(&told);
             }
         }
@@ -238,6 +239,7 @@ impl<'a> Round<'a> {
             previous_severity,
             fixed_version: event.fixed_version.as_deref(),
             reason: event.kind.reason(),
+            despite: None,
             known_exploited: None,
         };
         // What is not grave is told only where it is known to be exploited, so the image is read for no other.
@@ -251,9 +253,12 @@ impl<'a> Round<'a> {
         let finding = facts.finding(told.id, told.package);
         told.known_exploited = finding.and_then(|finding| facts.exploited(finding));
         let was_exploited = event.kind == EventKind::Exploitation(Exploitation::Withdrawn);
-        let is_told = (self.wants(&told) || (self.settings.known_exploited && was_exploited))
-            && holds(event, finding, told.known_exploited)
-            && !facts.is_excepted(told.id, told.package, finding, &self.asker(image));
+        let is_meant = (self.wants(&told) || (self.settings.known_exploited && was_exploited))
+            && holds(event, finding, told.known_exploited);
+        let asker = self.asker(image);
+        let decision = is_meant.then(|| facts.decision(told.id, told.package, finding, &asker)).flatten();
+        let is_told = is_meant && decision.is_none_or(|decision| is_told_despite(event, decision));
+        told.despite = decision.map(|decision| decision.kind.name());
         found.image = Some(facts);
         if is_told {
             let summary = match kind {

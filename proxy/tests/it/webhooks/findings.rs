@@ -92,7 +92,7 @@ async fn what_becomes_known_of_exploitation_is_told_once_and_stands_in_the_histo
         write_catalogue(&directory, exploited);
         assert_eq!(post(world.weir.report, "/api/v1/advisories/refresh", &[], b"").await.status, 202);
     };
-    catalogue(&[EXPLOITED, "CVE-2026-0002", "CVE-2026-7777"]).await;
+    catalogue(&[EXPLOITED, "CVE-2026-0002", "CVE-2026-0003"]).await;
     let listed = ops.until(2).await[1].json();
     assert_eq!((&listed["kind"], listed["items"].as_array().unwrap().len()), (&json!("rerated"), 1));
     let item = &listed["items"][0];
@@ -100,25 +100,43 @@ async fn what_becomes_known_of_exploitation_is_told_once_and_stands_in_the_histo
     assert_eq!((&item["known_exploited"], &item["reasons"]), (&json!(true), &json!(["known_exploited"])));
     assert_eq!((&item["previous_severity"], &item["images"][0]["workloads"][0]["name"]), (&Value::Null, &json!("one")));
 
-    catalogue(&[EXPLOITED, "CVE-2026-7777"]).await;
+    catalogue(&[EXPLOITED, "CVE-2026-0003"]).await;
     let withdrawn = ops.until(3).await[2].json();
     let item = &withdrawn["items"][0];
     assert_eq!((&withdrawn["kind"], &item["id"]), (&json!("rerated"), &json!("CVE-2026-0002")));
     assert_eq!((&item["known_exploited"], &item["reasons"]), (&json!(false), &json!(["exploitation_withdrawn"])));
 
-    let history = world.items(&format!("images/{}/history", images.amd.manifest_digest)).await;
+    // An accepted risk was accepted before that was known; what is not so stays quiet.
+    let decide = async |vulnerability: &str, kind: &str| {
+        let decision = json!({"target": "vulnerability", "kind": kind, "vulnerability": vulnerability, "reason": "r"});
+        let body = decision.to_string();
+        let headers = [("Content-Type", "application/json")];
+        assert_eq!(post(world.weir.report, "/api/v1/exceptions", &headers, body.as_bytes()).await.status, 201);
+    };
+    decide("CVE-2026-0002", "accepted_risk").await;
+    catalogue(&[EXPLOITED, "CVE-2026-0002", "CVE-2026-0003"]).await;
+    let accepted = ops.until(4).await[3].json();
+    assert_eq!(accepted["items"][0]["id"], "CVE-2026-0002");
+    assert_eq!(accepted["items"][0]["reasons"], json!(["accepted_risk", "known_exploited"]));
+    decide(EXPLOITED, "false_positive").await;
+    catalogue(&["CVE-2026-0002", "CVE-2026-0003"]).await;
+    let path = format!("images/{}/history", images.amd.manifest_digest);
+    world.until(&path, |items| items.len() == 6).await;
+    catalogue(&[EXPLOITED, "CVE-2026-0002", "CVE-2026-0003"]).await;
+    let history = world.until(&path, |items| items.len() == 7).await;
     let seen: Vec<_> =
         history.iter().map(|event| json!([event["kind"], event["reason"], event["vulnerability"]])).collect();
-    assert_eq!(seen[0], json!(["rerated", "exploitation_withdrawn", "CVE-2026-0002"]));
-    assert_eq!(seen[1], json!(["rerated", "known_exploited", "CVE-2026-0002"]));
-    assert_eq!(seen.len(), 4, "beside the two that opened: {history:?}");
+    assert_eq!(seen[0], json!(["rerated", "known_exploited", EXPLOITED]));
+    assert_eq!(seen[3], json!(["rerated", "exploitation_withdrawn", "CVE-2026-0002"]));
+    assert_eq!(seen[4], json!(["rerated", "known_exploited", "CVE-2026-0002"]));
 
-    // After a restart, with the same catalogue, nothing is told anew.
+    // After a restart, with the same catalogue, nothing is told anew; what opens opens as exploited.
     let world = world.restart().await;
     publish(&directory, Some(&world.weir), &[("openssl", 1), ("bash", 2), ("bash", 3)]).await;
-    let history = format!("images/{}/history", images.amd.manifest_digest);
-    world.until(&history, |items| items[0]["vulnerability"] == "CVE-2026-0003" && items.len() == 5).await;
-    assert_eq!([ops.got().len(), grave.got().len()], [3, 0], "whoever wants the grave alone hears nothing");
+    let opened = ops.until(5).await[4].json();
+    assert_eq!((&opened["kind"], &opened["items"][0]["id"]), (&json!("opened"), &json!("CVE-2026-0003")));
+    assert_eq!(world.items(&path).await.len(), 8);
+    assert_eq!([ops.got().len(), grave.got().len()], [5, 0], "whoever wants the grave alone hears nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
