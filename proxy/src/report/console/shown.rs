@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use weir_scanner::finding::Severity;
+use weir_scanner::package::PackageUrl;
 use weir_scanner::verdict::SeverityCounts;
 
 use crate::report::shape::{ExceptionItem, ScopeItem};
@@ -300,7 +301,7 @@ pub(super) fn decided(exception: &ExceptionItem) -> &str {
 pub(super) fn scope(scope: &ScopeItem) -> String {
     let ScopeItem { cluster, namespace, labels, repository, image, package: purl } = scope;
     let mut parts = Vec::new();
-    parts.extend(purl.as_deref().map(|purl| package(purl).to_owned()));
+    parts.extend(purl.as_deref().map(package));
     parts.extend(image.as_deref().map(|image| format!("image {}", short(image))));
     parts.extend(repository.as_deref().map(|name| format!("repository {name}")));
     parts.extend(namespace.as_deref().map(|name| format!("namespace {name}")));
@@ -320,11 +321,15 @@ pub(super) fn unresolved(reason: &str) -> String {
     }
 }
 
-/// A package URL, short: its name and version (purl-spec: type, namespace, name, version, qualifiers).
-pub(super) fn package(purl: &str) -> &str {
-    let end = purl.find(['?', '#']).unwrap_or(purl.len());
-    let plain = purl.get(..end).unwrap_or(purl);
-    plain.strip_prefix("pkg:").unwrap_or(plain)
+/// A package URL for people: type, namespace, name and version, without qualifiers and without what stands for other characters
+/// (purl-spec). What is none stays as it is.
+pub(super) fn package(purl: &str) -> String {
+    let Ok(PackageUrl { type_name, namespace, name, version, .. }) = PackageUrl::parse(purl) else {
+        return purl.to_owned();
+    };
+    let namespace = namespace.map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    let version = version.map(|version| format!("@{version}")).unwrap_or_default();
+    format!("{type_name}/{namespace}{name}{version}")
 }
 
 /// The command of a layer without what every builder puts before it.
@@ -358,6 +363,19 @@ mod tests {
         );
         assert_eq!([percent(0.0), percent(0.000_2), percent(0.97)], ["0.0%", "<0.1%", "97.0%"]);
         assert_eq!(short("sha256:0123456789abcdef"), "sha256:0123456789ab");
+    }
+
+    #[test]
+    fn a_package_is_shown_as_people_write_it() {
+        for (purl, shown) in [
+            ("pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64&distro=debian-12", "deb/debian/libstdc++6@12.2.0-14"),
+            ("pkg:deb/debian/passwd@1%3A4.13", "deb/debian/passwd@1:4.13"),
+            ("pkg:npm/%40angular/core@1.0#sub", "npm/@angular/core@1.0"),
+            ("pkg:pypi/django", "pypi/django"),
+            ("no package", "no package"),
+        ] {
+            assert_eq!(package(purl), shown);
+        }
     }
 
     #[test]
