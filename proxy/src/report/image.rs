@@ -144,13 +144,13 @@ impl Report {
             let users = if format.is_of_image() { &[] } else { users };
             let places: Vec<Place<'_>> = users.iter().map(|at| place(view.workload(*at))).collect();
             stand(&mut document, &rules, (&manifest, &names), &places, now);
-            Ok(document)
+            if format == Format::OpenVex && !document.is_decided() {
+                return Ok(Err(nothing_to_say()));
+            }
+            // Written here: a large report takes longer than a pull may wait for its thread.
+            Ok(render(&document, format, now).map_err(unwritten))
         };
-        let document = self.index.run(load).await?;
-        if format == Format::OpenVex && !document.is_decided() {
-            return Err(nothing_to_say());
-        }
-        let body = render(&document, format, now).map_err(unwritten)?;
+        let body = self.index.run(load).await??;
         let mut response = Response::new(full(body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
         Ok(response)
