@@ -54,6 +54,11 @@ async fn a_sample_is_sent_now_and_the_answer_says_what_happened() {
         (&json!("ops"), &json!("chat"), &json!("slack"))
     );
     assert_eq!((&items[0]["delivered"], &items[0]["pending"]), (&json!(0), &json!(0)), "a trial is no notification");
+    let page = get(weir.report, "/api/v1/webhooks?limit=1").await.json();
+    assert_eq!((&page["items"][0]["name"], &page["next_cursor"]), (&json!("ops"), &json!("ops")));
+    let page = get(weir.report, "/api/v1/webhooks?limit=1&cursor=ops").await.json();
+    assert_eq!((&page["items"][0]["name"], &page["next_cursor"]), (&json!("chat"), &Value::Null));
+    assert_eq!(get(weir.report, "/api/v1/webhooks?cursor=none").await.status, 400);
     let audit = index.audit().list(None, 9, |_| true).unwrap().entries;
     let said: Vec<_> = audit.iter().map(|(_, entry)| (entry.subject.as_str(), entry.detail.as_str())).collect();
     assert_eq!(said, [("chat", "418 I'm a teapot"), ("ops", "200 OK")]);
