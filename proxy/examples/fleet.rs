@@ -3,7 +3,7 @@
 //! Takes a folder laid out as the OSV bucket, an empty folder to work in, and how many images (10,000). Images have 500
 //! packages: names and versions are real ones of the feeds, chosen by a fixed seed; 40 bases of six releases, 500 applications,
 //! five packages of each image's own. The PyPI feed comes last, without what is said of two packages, one that a few
-//! images hold and one that most do; then each of the two is published. Every layer is left out, so the size on disk
+//! images hold and one that most do; then each of the two is published. Then the commonest CVE becomes known to be exploited. Every layer is left out, so the size on disk
 //! is what an image costs beyond its layers. Prints one figure a line.
 #![allow(clippy::unwrap_used, reason = "a program for measuring: whatever fails ends it")]
 
@@ -20,13 +20,14 @@ use weir_proxy::metrics::Metrics;
 use weir_proxy::scan::match_image;
 use weir_proxy::tasks::Tasks;
 use weir_scanner::advisory::archive::AdvisoryArchive;
+use weir_scanner::advisory::kev::KevEntry;
 use weir_scanner::advisory::{Advisory, RangeEvent};
 use weir_scanner::finding::{Answers, Stale};
 use weir_scanner::image::{ImageInventory, ImagePackage, ScanStatus};
 use weir_scanner::oci::{Digest, MediaType, Repository};
 use weir_scanner::package::{Distribution, Ecosystem, Package, PackageType, package_url};
 use weir_scanner::version::{Scheme, compare};
-use weir_storage::index::{ImageLayer, ImageRecord, Index, InventoryRecord};
+use weir_storage::index::{CveFinish, CveKind, ImageLayer, ImageRecord, Index, InventoryRecord};
 
 const RELEASES: [(&str, &str, &str, PackageType); 6] = [
     ("debian", "11", "Debian:11", PackageType::Deb),
@@ -119,6 +120,12 @@ async fn main() {
     step(&service, &local, "an increment for a package of most images").await;
 
     let some = &digests[..digests.len().min(200)];
+    let cve = most_common(&index, some);
+    list_exploited(&index, &["CVE-0000-0000"]);
+    list_exploited(&index, &["CVE-0000-0000", &cve]);
+    let began = Instant::now();
+    print("a CVE of most images is exploited: images looked at", service.settle().await as f64, "");
+    print("a CVE of most images is exploited: telling it", began.elapsed().as_secs_f64(), "s");
     let (everything, mut common) = (Stale::everything(), Stale::default());
     common.add_packages([("PyPI".to_owned(), COMMON.to_owned())]);
     let fresh = || Answers::new(WEIGHT);
@@ -134,6 +141,28 @@ async fn main() {
     index.sync().unwrap();
     print("size on disk", size(&work).saturating_sub(before) as f64 / 1000.0 / count as f64, "KB an image");
     print("peak memory", peak() as f64 / 1000.0, "MB");
+}
+
+/// The CVE that most of these images have.
+fn most_common(index: &Index, images: &[Digest]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for image in images {
+        let found = index.findings().get(image).unwrap().unwrap().findings.findings;
+        let cves: BTreeSet<String> =
+            found.into_iter().map(|finding| finding.id).filter(|id| id.starts_with("CVE-")).collect();
+        cves.into_iter().for_each(|cve| *counts.entry(cve).or_default() += 1);
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).unwrap().0
+}
+
+/// Takes a catalogue of known exploited vulnerabilities, which comes after all that was found.
+fn list_exploited(index: &Index, cves: &[&str]) {
+    let mut import = index.cves().begin(CveKind::Kev).unwrap();
+    for cve in cves {
+        let entry = KevEntry { date_added: String::new(), due_date: None, ransomware: false, name: String::new() };
+        import.put_kev(cve, &entry).unwrap();
+    }
+    import.finish(CveFinish { now: Clock::system().now() + 1, ..CveFinish::default() }).unwrap();
 }
 
 /// The median time of `work` on each image, in milliseconds.

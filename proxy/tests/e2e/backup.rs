@@ -133,6 +133,8 @@ fn a_backup_under_load_is_one_moment_and_a_quiet_one_answers_the_same() {
         taken.join().unwrap()
     });
 
+    // Pulls are written behind what they pulled.
+    weir.until("pulls?limit=500", 60, |pulls| (pulls.len() == BEFORE + DURING).then_some(()));
     let quiet = path.join("quiet.tar");
     let original = lists(&weir);
     done(&backup(&weir.data, &quiet));
