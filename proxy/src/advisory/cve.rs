@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::bufread::MultiGzDecoder;
 use url::Url;
@@ -252,7 +252,10 @@ async fn refresh(index: &Index, kind: CveKind, source: &CveSource, now: i64) -> 
     let location = source.location();
     let stored = index.run(move |index| index.cves().source(kind)).await?.unwrap_or_default();
     let known = if stored.location.as_deref() == Some(&location) { stored.validators } else { Default::default() };
+    let began = Instant::now();
     let fetched = source.file(&known).await?;
+    // What was found while it came was found before it.
+    let now = now.saturating_add(i64::try_from(began.elapsed().as_secs()).unwrap_or_default());
     match fetched {
         Fetched::Absent => Err(CveError::Absent(location)),
         Fetched::Unchanged => {
