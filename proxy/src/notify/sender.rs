@@ -74,10 +74,12 @@ impl Webhook {
     /// The index cannot be read.
     pub fn status(&self) -> Result<WebhookStatus, IndexError> {
         let name = &self.settings.name;
+        // Before the rows, which are written first: what a state says has happened is in them.
+        let state = self.with_state(|state| *state);
         let row = self.index.webhooks().get(name)?.unwrap_or_default();
         let first = self.index.webhooks().first(name)?.map(|(_, delivery)| delivery);
         let waiting = self.index.webhooks().waiting(name)?;
-        Ok(self.with_state(|state| WebhookStatus::new(state, row, first.as_ref(), waiting)))
+        Ok(WebhookStatus::new(state, row, first.as_ref(), waiting))
     }
 
     /// Puts up what a round of gathering led to, and moves the webhook's place. Blocks.
@@ -143,11 +145,11 @@ impl Webhook {
         let outcome = self.outcome(delivery, attempt, wait, now);
         let again = matches!(outcome, DeliveryOutcome::Again { .. });
         self.tell(delivery, attempt, &outcome);
+        let noted = self.index.run(move |index| index.webhooks().tried(&name, number, outcome)).await;
         self.with_state(|state| {
             state.retrying = again;
             state.stopped |= meaning == Meaning::Gone;
         });
-        let noted = self.index.run(move |index| index.webhooks().tried(&name, number, outcome)).await;
         if let Err(error) = noted {
             // It will be sent again, which is better than not at all.
             tracing::error!(webhook = self.settings.name, %error, "what became of a notification cannot be written");

@@ -3,7 +3,7 @@
 use weir_storage::index::{WebhookDelivery, WebhookFailure, WebhookRecord};
 
 /// What only the process knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct State {
     /// The receiver said that it wants nothing any more.
     pub(super) stopped: bool,
@@ -56,7 +56,7 @@ impl WebhookState {
 }
 
 impl WebhookStatus {
-    pub(super) fn new(state: &State, row: WebhookRecord, first: Option<&WebhookDelivery>, waiting: usize) -> Self {
+    pub(super) fn new(state: State, row: WebhookRecord, first: Option<&WebhookDelivery>, waiting: usize) -> Self {
         // After a restart the row alone knows of tries.
         let is_retried = state.retrying || first.is_some_and(|first| first.attempts > 0);
         let word = match (state.stopped, waiting) {
