@@ -16,6 +16,7 @@ async fn a_sample_is_sent_now_and_the_answer_says_what_happened() {
     let index = Index::in_memory();
     let mut settings = webhook(&receiver, &[("KINDS", "closed,feed_stale")]);
     settings.extend(numbered(1, "chat", &receiver.url(), &[("FORMAT", "slack")]));
+    settings.extend(numbered(2, "nobody", "http://127.0.0.1:1/hook/secret", &[]));
     settings.push(("REPORT__PUBLIC_URL".to_owned(), "https://weir.example.org/".to_owned()));
     let weir = over(&index, &settings).await;
     let test = |query: &'static str| post(weir.report, query, &[], b"");
@@ -57,14 +58,15 @@ async fn a_sample_is_sent_now_and_the_answer_says_what_happened() {
     let page = get(weir.report, "/api/v1/webhooks?limit=1").await.json();
     assert_eq!((&page["items"][0]["name"], &page["next_cursor"]), (&json!("ops"), &json!("ops")));
     let page = get(weir.report, "/api/v1/webhooks?limit=1&cursor=ops").await.json();
-    assert_eq!((&page["items"][0]["name"], &page["next_cursor"]), (&json!("chat"), &Value::Null));
+    assert_eq!((&page["items"][0]["name"], &page["next_cursor"]), (&json!("chat"), &json!("chat")));
+    let page = get(weir.report, "/api/v1/webhooks?limit=1&cursor=chat").await.json();
+    assert_eq!((&page["items"][0]["name"], &page["next_cursor"]), (&json!("nobody"), &Value::Null));
     assert_eq!(get(weir.report, "/api/v1/webhooks?cursor=none").await.status, 400);
     let audit = index.audit().list(None, 9, |_| true).unwrap().entries;
     let said: Vec<_> = audit.iter().map(|(_, entry)| (entry.subject.as_str(), entry.detail.as_str())).collect();
     assert_eq!(said, [("chat", "418 I'm a teapot"), ("ops", "200 OK")]);
 
-    drop(receiver);
-    let failed = test("/api/v1/webhooks/ops/test").await.json();
+    let failed = test("/api/v1/webhooks/nobody/test").await.json();
     assert_eq!((&failed["delivered"], &failed["status"]), (&json!(false), &Value::Null));
     let error = failed["error"].as_str().unwrap();
     assert!(error.contains("127.0.0.1") && !error.contains("secret"), "{error}");
