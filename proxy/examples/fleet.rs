@@ -3,8 +3,8 @@
 //! Takes a folder laid out as the OSV bucket, an empty folder to work in, and how many images (10,000). Images have 500
 //! packages: names and versions are real ones of the feeds, chosen by a fixed seed; 40 bases of six releases, 500 applications,
 //! five packages of each image's own. The PyPI feed comes last, without what is said of two packages, one that a few
-//! images hold and one that most do; then each of the two is published. Then the commonest CVE becomes known to be exploited. Every layer is left out, so the size on disk
-//! is what an image costs beyond its layers. Prints one figure a line.
+//! images hold and one that most do; then each of the two is published, and the commonest CVE becomes known to be exploited.
+//! Every layer is left out, so the size on disk is what an image costs beyond its layers. Prints one figure a line.
 #![allow(clippy::unwrap_used, reason = "a program for measuring: whatever fails ends it")]
 
 use std::collections::{BTreeMap, BTreeSet};

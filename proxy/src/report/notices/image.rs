@@ -3,7 +3,7 @@
 use weir_scanner::exception::{self, Exception, Kind, Rules, Subject, Target};
 use weir_scanner::finding::{Finding, FixState};
 use weir_scanner::oci::Digest;
-use weir_storage::index::{EventKind, Exploitation, FindingEvent, FindingsRecord, Index, IndexError};
+use weir_storage::index::{EventKind, Exploitation, FindingEvent, FindingsRecord, Index, IndexError, ListedEvent};
 
 use crate::report::current::Current;
 use crate::report::fleet::{FleetView, Place};
@@ -104,14 +104,61 @@ pub(super) fn holds(event: &FindingEvent, finding: Option<&Finding>, known_explo
 
 /// Whether an event is told in spite of a decision: a risk was accepted before it was known to be exploited. One of a whole repository was
 /// accepted whatever is in it.
-pub(super) fn is_told_despite(event: &FindingEvent, decision: &Exception) -> bool {
-    event.kind == EventKind::Exploitation(Exploitation::Known)
+pub(super) fn is_told_despite(listed: &ListedEvent, decision: &Exception) -> bool {
+    listed.event.kind == EventKind::Exploitation(Exploitation::Known)
         && decision.kind == Kind::AcceptedRisk
         && decision.target == Target::Vulnerability
+        && decision.created_at <= listed.at
 }
 
 /// The repositories an image was seen in, `<upstream>/<repository>`.
 pub(super) fn repositories(index: &Index, digest: &Digest) -> Result<Vec<String>, IndexError> {
     let names = index.images().get(digest)?.map(|record| record.names).unwrap_or_default();
     Ok(names.into_iter().map(|(upstream, repository)| format!("{upstream}/{repository}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_scanner::exception::Scope;
+    use weir_scanner::finding::Severity;
+    use weir_storage::index::EventCursor;
+
+    use super::*;
+
+    #[test]
+    fn a_risk_accepted_before_it_was_known_to_be_exploited_is_told_and_nothing_else() {
+        let known = EventKind::Exploitation(Exploitation::Known);
+        let is_told = |kind, created_at, decided, target| {
+            let event = FindingEvent {
+                kind,
+                id: "CVE-1".into(),
+                package: "pkg:npm/a@1".into(),
+                severity: Severity::Low,
+                fixed_version: None,
+            };
+            let cursor = EventCursor { sequence: 1, position: 0 };
+            let listed = ListedEvent { cursor, at: 100, image: Digest::of(b"image"), event };
+            let decision = Exception {
+                id: "1".into(),
+                target,
+                kind: decided,
+                vulnerability: vec!["CVE-1".into()],
+                scope: Scope::default(),
+                justification: None,
+                reason: "r".into(),
+                created_by: "ada".into(),
+                created_at,
+                expires_at: None,
+                expire_on_fix: false,
+                cancelled: None,
+                document: None,
+            };
+            is_told_despite(&listed, &decision)
+        };
+        assert!(is_told(known, 99, Kind::AcceptedRisk, Target::Vulnerability));
+        assert!(!is_told(known, 101, Kind::AcceptedRisk, Target::Vulnerability), "accepted knowing that");
+        assert!(!is_told(known, 99, Kind::FalsePositive, Target::Vulnerability));
+        assert!(!is_told(known, 99, Kind::AcceptedRisk, Target::Repository));
+        assert!(!is_told(EventKind::Rerated(Severity::Low), 99, Kind::AcceptedRisk, Target::Vulnerability));
+    }
 }

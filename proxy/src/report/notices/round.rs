@@ -257,7 +257,7 @@ impl<'a> Round<'a> {
             && holds(event, finding, told.known_exploited);
         let asker = self.asker(image);
         let decision = is_meant.then(|| facts.decision(told.id, told.package, finding, &asker)).flatten();
-        let is_told = is_meant && decision.is_none_or(|decision| is_told_despite(event, decision));
+        let is_told = is_meant && decision.is_none_or(|decision| is_told_despite(listed, decision));
         told.despite = decision.map(|decision| decision.kind.name());
         found.image = Some(facts);
         if is_told {

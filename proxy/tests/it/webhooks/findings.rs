@@ -8,19 +8,25 @@ use crate::scan::pull;
 use crate::support::{Image, Registry, post};
 use crate::workloads::{EXPLOITED, Images, World, pod, running, runs, write_catalogue};
 
+/// A world with these settings that runs `team/app:1`, with the id it runs by.
+async fn world_that_runs(images: &Images, settings: &[(String, String)]) -> (World, String) {
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let world = World::with(&[&images.held("team/app", "1")], &settings, |_| None).await;
+    world.pull("team/app", "1", &images.amd).await;
+    let id = format!("docker.io/team/app@{}", images.amd.index_digest);
+    world.put([running("one", "amd", "team/app:1", &id)]);
+    (world, id)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_told_when_it_runs_and_from_then_on_what_happens_to_it() {
     let [all, grave, chat] = [Receiver::start().await, Receiver::start().await, Receiver::start().await];
     let mut settings = webhook(&all, &[("KINDS", "opened,closed")]);
     settings.extend(numbered(1, "grave", &grave.url(), &[("SEVERITY", "critical")]));
     settings.extend(numbered(2, "chat", &chat.url(), &[("FORMAT", "slack"), ("NAMESPACES", "back")]));
-    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let images = Images::new("app");
-    let world = World::with(&[&images.held("team/app", "1")], &settings, |_| None).await;
+    let (world, id) = world_that_runs(&images, &settings).await;
     let directory = world.weir.data().parent().unwrap().to_owned();
-    world.pull("team/app", "1", &images.amd).await;
-    let id = format!("docker.io/team/app@{}", images.amd.index_digest);
-    world.put([running("one", "amd", "team/app:1", &id)]);
 
     let first = all.until(1).await[0].json();
     assert_eq!((&first["kind"], &first["webhook"], &first["test"]), (&json!("opened"), &json!("ops"), &json!(false)));
@@ -76,15 +82,11 @@ async fn an_image_is_told_when_it_runs_and_from_then_on_what_happens_to_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_known_of_exploitation_is_told_once_and_stands_in_the_history() {
     let [ops, grave] = [Receiver::start().await, Receiver::start().await];
-    let mut settings = webhook(&ops, &[("SEVERITY", "critical"), ("KINDS", "opened,rerated"), ("FORMAT", "json")]);
+    let mut settings = webhook(&ops, &[("SEVERITY", "critical"), ("KINDS", "opened,rerated")]);
     settings.extend(numbered(1, "grave", &grave.url(), &[("SEVERITY", "critical"), ("KNOWN_EXPLOITED", "false")]));
-    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let images = Images::new("app");
-    let world = World::with(&[&images.held("team/app", "1")], &settings, |_| None).await;
+    let (world, _) = world_that_runs(&images, &settings).await;
     let directory = world.weir.data().parent().unwrap().to_owned();
-    world.pull("team/app", "1", &images.amd).await;
-    let id = format!("docker.io/team/app@{}", images.amd.index_digest);
-    world.put([running("one", "amd", "team/app:1", &id)]);
     assert_eq!(told(&ops.until(1).await[0]), [EXPLOITED]);
 
     let catalogue = async |exploited: &[&str]| {
